@@ -1,0 +1,161 @@
+"""Whatever a file of prices holds: valid bars come out, or one line that says what is wrong. Nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tradebot.core import InputError
+from tradebot.prices.bars import COLUMNS, PRICES, Bars
+from tradebot.prices.sources import file
+
+HEADER = "date,open,high,low,close,volume"
+NAMES = (
+    *HEADER.split(","),
+    "adj_close",
+    "symbol",
+    "time",
+    "timestamp",
+    "A_close",
+    "Close A",
+    "price",
+    "Volume USD",
+    "",
+)
+CELLS = st.one_of(
+    st.sampled_from(
+        ["2020-01-02", "2020-01-03", "01/02/2020", "Jan 2, 2020", "20200102", "1577923200", "09:30"]
+    ),
+    st.sampled_from(
+        ["1", "1.5", "0", "-1", "nan", "inf", "1e308", "1e-308", "abc", "", "A", "B", "1577923200000"]
+    ),
+    st.text(max_size=5),
+)
+VALUES = st.one_of(
+    CELLS,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.datetimes(),
+    st.dates(),
+    st.binary(max_size=3),
+)
+
+
+def valid(bars: Bars) -> bool:
+    """What the class promises, checked in another way than the class does."""
+    rising = bool((np.diff(bars.timestamps).astype(int) > 0).all())
+    lowest = np.minimum.reduce([getattr(bars, column) for column in PRICES])
+    highest = np.maximum.reduce([getattr(bars, column) for column in PRICES])
+    inside = np.allclose(lowest, bars.low, rtol=2e-9, atol=0) and np.allclose(
+        highest, bars.high, rtol=2e-9, atol=0
+    )
+    return (
+        rising
+        and inside
+        and bool((lowest > 0).all() and np.isfinite(highest).all() and (bars.volume >= 0).all())
+    )
+
+
+def read_or_refuse(content: bytes, name: str = "aaa.csv") -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        try:
+            bars = file.read(path)
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1 and str(error).startswith(str(path))
+        else:
+            assert valid(bars)
+
+
+@given(
+    st.sampled_from([b"", b"PAR1", b"\x1f\x8b", HEADER.encode() + b"\n", b"\xef\xbb\xbf"]),
+    st.binary(max_size=200),
+)
+@settings(deadline=None, max_examples=200)
+def test_any_bytes_are_read_or_refused(start: bytes, rest: bytes) -> None:
+    read_or_refuse(start + rest)
+
+
+@given(st.text(alphabet='0123456789.,;\t\n\r"-:/ abcDATEopenclose', max_size=200))
+@settings(deadline=None, max_examples=200)
+def test_any_text_below_a_header_is_read_or_refused(text: str) -> None:
+    read_or_refuse(f"{HEADER}\n{text}".encode())
+
+
+@given(st.lists(st.sampled_from(NAMES), max_size=8), st.lists(st.lists(CELLS, max_size=8), max_size=5))
+@settings(deadline=None, max_examples=200)
+def test_any_small_text_table_is_read_or_refused(names: list[str], rows: list[list[str]]) -> None:
+    read_or_refuse("\n".join([",".join(names), *(",".join(row) for row in rows)]).encode("utf-8", "replace"))
+
+
+def spoiled(cells: list[tuple[int, int, Any]]) -> pd.DataFrame:
+    """Three good bars with some cells (row, column, value) replaced."""
+    day = pd.DataFrame(
+        [["2020-01-02", 2.0, 3.0, 1.0, 2.0, 5.0, 1.0]] * 3, columns=[*HEADER.split(","), "adj_close"]
+    )
+    frame = day.assign(date=["2020-01-02", "2020-01-03", "2020-01-06"]).astype(object)
+    for row, column, value in cells:
+        frame.iat[row, column] = value
+    return frame
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), VALUES), max_size=3))
+@settings(deadline=None, max_examples=200)
+def test_a_frame_with_any_cells_replaced_is_read_or_refused(cells: list[tuple[int, int, Any]]) -> None:
+    try:
+        bars = Bars.from_frame(spoiled(cells), symbol="A")
+    except InputError as error:
+        assert cells and len(str(error).splitlines()) == 1
+    else:
+        assert valid(bars)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), CELLS), max_size=3))
+@settings(deadline=None, max_examples=200)
+def test_a_file_with_any_cells_replaced_is_read_or_refused(cells: list[tuple[int, int, Any]]) -> None:
+    read_or_refuse(spoiled(cells).to_csv(index=False).encode("utf-8", "replace"))
+
+
+@st.composite
+def valid_bars(draw: st.DrawFn) -> Bars:
+    """Two to six bars of one to three symbols, some days or some minutes apart."""
+    names = st.sampled_from(["A", "BRK-B", "BTC-USD", "LOW", "000001", "NAN"])
+    symbols = draw(st.lists(names, min_size=1, max_size=3, unique=True))
+    gaps = draw(st.lists(st.integers(1, 200), min_size=2, max_size=6))
+    stamps = np.datetime64("2015-03-27", "m") + np.cumsum(gaps) * draw(st.sampled_from([1, 24 * 60]))
+    shape = (len(stamps), len(symbols))
+    price = arrays.arrays(np.float64, shape, elements=st.floats(1e-8, 1e12))
+    low, first, second, high = np.sort([draw(price) for _ in range(4)], axis=0)
+    volume = draw(arrays.arrays(np.float64, shape, elements=st.floats(0, 1e15)))
+    return Bars(stamps, tuple(symbols), first, high, low, second, volume)
+
+
+@given(valid_bars(), st.sampled_from(["csv", "gzip", "parquet"]), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=60)
+def test_bars_that_were_written_are_read_back_to_the_last_bit_in_whatever_order(
+    bars: Bars, form: str, shuffle: Any
+) -> None:
+    frame = bars.to_frame().reset_index(drop=len(bars.symbols) > 1)
+    order = list(range(len(frame)))
+    shuffle.shuffle(order)
+    frame = frame.iloc[order]
+    text = frame.to_csv(index=False).encode()
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
+    written = {"csv": text, "gzip": gzip.compress(text), "parquet": content.getvalue()}[form]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{bars.symbols[0]}.csv"
+        path.write_bytes(written)
+        assert file.read(path).select(bars.symbols).fingerprint == bars.select(bars.symbols).fingerprint

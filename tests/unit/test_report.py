@@ -1,0 +1,483 @@
+"""The report: what its tables, figures and page show of backtests made by the engine."""
+
+import base64
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from tradebot.backtest import engine
+from tradebot.backtest.engine import Backtest
+from tradebot.core import Array, InputError
+from tradebot.market.costs import Costs
+from tradebot.prices.bars import Bars
+from tradebot.report import page, plots, tables
+from tradebot.stats.metrics import METRICS
+
+PNG = b"\x89PNG\r\n\x1a\n"
+ATTACK = "<script>alert(1)</script>"
+
+
+def bars(symbol: str = "AAPL", n: int = 300, close: Array | None = None) -> Bars:
+    """Daily bars that open at the last close: a random walk unless closes are given."""
+    if close is None:
+        close = 100 * np.exp(np.cumsum(np.random.default_rng(9).normal(0.0005, 0.02, n)))
+    open_ = np.append(close[:1], close[:-1])
+    return Bars(
+        timestamps=np.datetime64("2010-01-04", "us") + np.arange(len(close)) * np.timedelta64(1, "D"),
+        symbols=(symbol,),
+        open=open_[:, None],
+        high=np.maximum(open_, close)[:, None],
+        low=np.minimum(open_, close)[:, None],
+        close=close[:, None],
+        volume=np.ones((len(close), 1)),
+        source="sample",
+    )
+
+
+def spells(n: int, seed: int) -> Array:
+    """Requests that are long, short or flat for 15 bars each."""
+    return np.repeat(np.random.default_rng(seed).integers(-1, 2, n // 15 + 1), 15)[:n].astype(float)
+
+
+def backtest(
+    name: str = "dqn",
+    *,
+    market: Bars | None = None,
+    seeds: int = 4,
+    first_seed: int = 0,
+    in_sample: bool = False,
+) -> Backtest:
+    """Members that are long, short or flat by turns, beside buy-and-hold and an account that never trades."""
+    market = market or bars()
+    n = len(market)
+    return engine.run(
+        name,
+        market,
+        {f"seed {i}": spells(n, i) for i in range(first_seed, first_seed + seeds)},
+        {"buy_and_hold": np.ones(n), "flat": np.zeros(n)},
+        cash=10_000.0,
+        costs=Costs(commission_bps=2.5, half_spread_bps=1.5),
+        in_sample=in_sample,
+    )
+
+
+def printed(*backtests: Backtest, width: int = 100) -> str:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(tables.summary(backtests))
+    return capture.get()
+
+
+def cells(html: str) -> dict[str, list[str]]:
+    """The rows of the one table in it: header -> texts of its cells."""
+    found = {}
+    for row in re.findall(r"<tr>(.*?)</tr>", html):
+        head, *rest = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
+        found[head] = rest
+    return found
+
+
+class Tags(HTMLParser):
+    """The tags of a page with their attributes, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+# ---- tables
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("total_return", 0.12345, "12.3%"),
+        ("total_return", 12.5, "1,250.0%"),
+        ("max_drawdown", -0.0004, "0.0%"),  # not "-0.0%"
+        ("var_95", 0.02341, "2.34%"),
+        ("sharpe", -1.236, "-1.24"),
+        ("sharpe", float("nan"), "—"),
+        ("trades", 17.0, "17"),
+        ("trades", 1234.5, "1,234.5"),
+        ("fees", 1234.56, "1,235"),
+        ("fees", 12.344, "12.34"),
+    ],
+)
+def test_a_metric_is_shown_in_the_unit_that_people_read(metric: str, value: float, text: str) -> None:
+    assert tables.show(metric, value) == text
+
+
+def test_the_summary_has_the_ensemble_the_spread_over_seeds_and_the_baselines() -> None:
+    result = backtest()
+    lines = {line[:26].strip(): line[26:].split() for line in printed(result).splitlines()}
+    low, median, high = np.quantile(
+        [member.metrics["total_return"] for member in result.members], [0.25, 0.5, 0.75]
+    )
+    assert lines["dqn: ensemble of 4 seeds"][0] == f"{100 * result.metrics['total_return']:.1f}%"
+    assert lines["dqn: 4 seeds, median"][0] == f"{100 * median:.1f}%"
+    assert lines["lower quartile"][0] == f"{100 * low:.1f}%"
+    assert lines["upper quartile"][0] == f"{100 * high:.1f}%"
+    hold = result.bars.close[-1, 0] / result.bars.open[1, 0] / (1 + result.costs.buy) - 1
+    assert lines["buy_and_hold"][0] == f"{100 * hold:.1f}%"
+    assert lines["flat"] == ["0.0%", "0.0%", "—", "0.0%", "0.0%", "0.0%", "0", "0.00"]
+
+
+def test_the_summary_says_which_bars_and_that_costs_are_taken_off() -> None:
+    assert printed(backtest()).splitlines()[0].strip() == "AAPL, 2010-01-04 .. 2010-10-30, after costs"
+
+
+def test_the_summary_fits_100_columns_whatever_the_run_is_called() -> None:
+    text = printed(backtest("2026-11-23-dqn-with-a-name-longer-than-its-column-is-wide", in_sample=True))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text  # nothing was cut off
+
+
+def test_brackets_in_a_name_are_not_markup() -> None:
+    assert "[bold]x[/]" in printed(backtest("[bold]x[/]"))
+
+
+def test_one_seed_has_no_spread() -> None:
+    text = printed(backtest(seeds=1))
+    assert "median" not in text
+    assert "quartile" not in text
+
+
+def test_an_in_sample_result_is_called_so_in_the_table() -> None:
+    assert "(in-sample)" in printed(backtest(in_sample=True))
+    assert "in-sample" not in printed(backtest())
+
+
+def test_a_baseline_that_two_backtests_share_is_listed_once() -> None:
+    text = printed(backtest("dqn"), backtest("ppo", first_seed=9))
+    assert text.count("buy_and_hold") == 1
+    assert text.count("ensemble") == 2
+
+
+@pytest.mark.parametrize("show", [tables.summary, tables.summary_html, plots.comparison])
+def test_backtests_of_different_bars_are_not_compared(show: Callable[[list[Backtest]], object]) -> None:
+    with pytest.raises(InputError, match=r"AAPL, 2010-01-04 \.\. 2010-10-30; IBM"):
+        show([backtest(), backtest(market=bars("IBM"))])
+
+
+def test_the_html_table_has_every_metric_and_the_terminal_shows_the_same_text() -> None:
+    result = backtest()
+    found = cells(tables.summary_html([result]))
+    assert set(found) - {""} == {metric.replace("_", " ") for metric in METRICS}
+    terminal = printed(result)
+    for metric in tables.HEADLINE:
+        assert found[metric.replace("_", " ")][0] in terminal
+    assert found["sharpe"][0] == f"{result.metrics['sharpe']:.2f}"
+    low, median, high = np.quantile([member.metrics["skew"] for member in result.members], [0.25, 0.5, 0.75])
+    assert found["skew"][1] == f"{median:.2f}<br><small>{low:.2f} to {high:.2f}</small>"
+
+
+# ---- figures
+
+
+def curves(axes: Axes) -> dict[str, Array]:
+    """Label -> values of the lines that are in the legend."""
+    return {
+        str(line.get_label()): np.asarray(line.get_ydata())
+        for line in axes.get_lines()
+        if not str(line.get_label()).startswith("_")
+    }
+
+
+def markers(axes: Axes) -> dict[str, int]:
+    """Label -> how many points are marked."""
+    marked = [collection for collection in axes.collections if isinstance(collection, PathCollection)]
+    return {str(collection.get_label()): len(np.asarray(collection.get_offsets())) for collection in marked}
+
+
+def test_the_equity_figure_shows_every_account_as_a_multiple_of_the_initial_cash() -> None:
+    result = backtest(seeds=5)
+    money, loss = plots.equity(result).axes
+    assert money.get_yscale() == "log"
+    assert money.get_ylabel() == "multiple of the initial cash"
+    assert (
+        len(money.get_lines()) == 1 + 5 + 2 + 1
+    )  # ensemble, members, baselines, the level of the initial cash
+    lines = curves(money)
+    assert set(lines) == {"dqn: ensemble of 5 seeds", "each of the 5 seeds", "buy_and_hold", "flat"}
+    np.testing.assert_allclose(lines["dqn: ensemble of 5 seeds"], result.ensemble.equity / 10_000, rtol=1e-12)
+    deepest = [np.asarray(line.get_ydata()).min() for line in loss.get_lines()]
+    assert deepest == [
+        result.metrics["max_drawdown"],
+        result.baselines["buy_and_hold"].metrics["max_drawdown"],
+    ]
+
+
+def test_a_ruined_account_is_drawn_at_the_floor_of_the_log_axis() -> None:
+    jump = np.append(np.full(50, 100.0), np.full(50, 250.0))  # a short position loses 150 % of its value
+    market = bars(close=jump)
+    result = engine.run(
+        "dqn", market, {"seed 0": -np.ones(100)}, {}, cash=1e4, costs=Costs(), in_sample=False
+    )
+    assert result.ensemble.equity.min() < plots.FLOOR * 1e4
+    figure = plots.equity(result)
+    assert curves(figure.axes[0])["dqn"].min() == plots.FLOOR
+    assert "ruin is drawn at 0.01×" in figure.axes[0].get_ylabel()
+    assert plots.png(figure).startswith(PNG)
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.001, 1.5, 10.0, 1e3, 1e6])
+def test_the_log_axis_has_a_few_ticks_in_plain_numbers_whatever_the_growth(growth: float) -> None:
+    market = bars(close=np.geomspace(100, 100 * growth, 50))
+    result = engine.run("rule", market, {"seed 0": np.ones(50)}, {}, cash=1e4, costs=Costs(), in_sample=False)
+    figure = plots.equity(result)
+    plots.png(figure)  # ticks are placed when it is drawn
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    shown = [text.get_text() for text in axes.get_yticklabels() if low <= text.get_position()[1] <= high]
+    assert 2 <= len(shown) <= 12
+    assert len(set(shown)) == len(shown)
+    assert all(re.fullmatch(r"[\d,.]+×", text) for text in shown)
+
+
+@pytest.mark.parametrize("draw", [plots.equity, plots.position, lambda result: plots.comparison([result])])
+def test_the_legend_covers_no_axes(draw: Callable[[Backtest], Figure]) -> None:
+    figure = draw(backtest())
+    plots.png(figure)
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)
+
+
+@pytest.mark.parametrize("draw", [plots.equity, plots.position, lambda result: plots.comparison([result])])
+def test_an_in_sample_figure_says_so(draw: Callable[[Backtest], Figure]) -> None:
+    def text(figure: Figure) -> str:
+        return " ".join(text.get_text() for text in figure.axes[0].texts)
+
+    assert "IN-SAMPLE" in text(draw(backtest(in_sample=True)))
+    assert "IN-SAMPLE" not in text(draw(backtest()))
+    assert "AAPL, 2010-01-04 .. 2010-10-30, after costs" in text(draw(backtest()))
+
+
+def test_the_position_figure_marks_every_entry_and_every_exit() -> None:
+    result = backtest(market=bars(n=900), seeds=1)
+    trades = result.ensemble.trades
+    price, weight = plots.position(result).axes
+    assert markers(price) == {
+        "opens a long position": (trades["side"] == "long").sum(),
+        "opens a short position": (trades["side"] == "short").sum(),
+        "closes a position": trades["exit_time"].notna().sum(),
+    }
+    assert min(markers(price).values()) > 1
+    np.testing.assert_array_equal(curves(price)["close"], result.bars.close[:, 0])
+    long, short = (collection.get_paths()[0].get_extents() for collection in weight.collections)
+    held = result.ensemble.weight
+    np.testing.assert_allclose([long.ymin, long.ymax], [0, held.max()])
+    np.testing.assert_allclose([short.ymin, short.ymax], [held.min(), 0])
+
+
+def test_a_rule_that_never_trades_has_no_marks() -> None:
+    market = bars()
+    flat = {"flat": np.zeros(len(market))}
+    result = engine.run("flat", market, flat, {}, cash=1e4, costs=Costs(), in_sample=False)
+    figure = plots.position(result)
+    assert markers(figure.axes[0]) == {}
+    assert plots.png(figure).startswith(PNG)
+
+
+def test_the_learning_curve_shows_the_median_and_the_middle_half_of_the_seeds() -> None:
+    # at each of three steps five seeds measure 0, 1, 2, 3, 10 times the number of the step
+    rows = [
+        {"step": 1000 * k, "member": member, "value": k * value}
+        for k in (1, 2, 3)
+        for member, value in enumerate([0.0, 1.0, 2.0, 3.0, 10.0])
+    ]
+    (axes,) = plots.learning(pd.DataFrame(rows), ylabel="reward per step [bp]").axes
+    assert axes.get_ylabel() == "reward per step [bp]"
+    assert len(axes.get_lines()) == 5 + 1
+    np.testing.assert_array_equal(curves(axes)["median of the seeds"], [2, 4, 6])
+    band = axes.collections[0].get_paths()[0].get_extents()
+    assert (band.x0, band.x1, band.y0, band.y1) == (1000, 3000, 1, 9)
+
+
+def test_seeds_that_measure_at_different_steps_are_joined_by_lines_between_their_points() -> None:
+    history = pd.DataFrame(
+        {"step": [0, 10, 20, 0, 20], "member": [0, 0, 0, 1, 1], "value": [0.0, 0.0, 0.0, 0.0, 4.0]}
+    )
+    (axes,) = plots.learning(history, ylabel="return").axes
+    np.testing.assert_array_equal(
+        curves(axes)["median of the seeds"], [0, 1, 2]
+    )  # seed 1 passes 2 at step 10
+
+
+def test_one_seed_learns_without_a_band() -> None:
+    history = pd.DataFrame({"step": [0, 10], "member": [3, 3], "value": [1.0, 2.0]})
+    (axes,) = plots.learning(history, ylabel="return").axes
+    assert list(curves(axes)) == ["the only seed"]
+    assert len(axes.collections) == 0
+
+
+def test_the_comparison_has_each_ensemble_with_its_band_and_each_baseline_once() -> None:
+    first, second = backtest("dqn"), backtest("ppo", first_seed=9)
+    (axes,) = plots.comparison([first, second]).axes
+    lines = curves(axes)
+    assert list(lines) == ["dqn: ensemble of 4 seeds", "ppo: ensemble of 4 seeds", "buy_and_hold", "flat"]
+    np.testing.assert_allclose(lines["ppo: ensemble of 4 seeds"], second.ensemble.equity / 10_000, rtol=1e-12)
+    assert len(axes.collections) == 2
+    low, high = np.quantile([member.equity / 10_000 for member in first.members], [0.25, 0.75], axis=0)
+    band = axes.collections[0].get_paths()[0].get_extents()
+    assert (band.y0, band.y1) == (pytest.approx(low.min()), pytest.approx(high.max()))
+
+
+def test_a_name_with_dollars_is_not_a_formula() -> None:
+    figure = plots.equity(backtest("$x_{$", market=bars("$A$")))
+    assert plots.png(figure).startswith(PNG)  # as a formula it would not parse
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    assert plots.png(plots.equity(backtest())) == plots.png(plots.equity(backtest()))
+
+
+def test_figures_need_no_pyplot() -> None:
+    code = "import sys, tradebot.report.plots; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- the page
+
+
+def render(*backtests: Backtest, **changes: Any) -> str:
+    given = {
+        "figures": {"Equity": PNG},
+        "title": "dqn on AAPL",
+        "facts": {"command": "tradebot train dqn"},
+    } | changes
+    return page.render(backtests, given.pop("figures"), **given)
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
+    page_ = Tags(render(backtest(), learning={"Reward": PNG}))
+    names = [tag for tag, _ in page_.tags]
+    assert not {"script", "link", "iframe", "object", "form", "a"} & set(names)
+    links = [
+        value or ""
+        for _, attributes in page_.tags
+        for key, value in attributes.items()
+        if key in ("src", "href")
+    ]
+    assert len(links) == 2
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert "url(" not in page_.text
+    assert "@import" not in page_.text
+    policy = [
+        attributes
+        for tag, attributes in page_.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in (policy[0]["content"] or "")
+
+
+def test_no_string_that_is_given_becomes_part_of_the_page() -> None:
+    market = bars(ATTACK)
+    hold = {ATTACK: np.ones(len(market))}
+    result = engine.run(ATTACK, market, hold, hold, cash=1e4, costs=Costs(), in_sample=True)
+    html = render(
+        result, title=ATTACK, figures={ATTACK + '"': PNG}, facts={ATTACK: ATTACK, "command": ATTACK}
+    )
+    assert "<script" not in html
+    assert (
+        Tags(html).text.count(ATTACK) >= 9
+    )  # shown, as it was written: title, heading, span, names, facts ...
+    images = [attributes for tag, attributes in Tags(html).tags if tag == "img"]
+    assert images[0]["alt"] == ATTACK + '"'
+
+
+def test_the_page_explains_every_metric() -> None:
+    text = Tags(render(backtest())).text
+    for metric, definition in METRICS.items():
+        assert metric in text
+        assert definition in text
+
+
+def test_the_page_shows_the_numbers_that_the_backtest_has() -> None:
+    result = backtest()
+    html = render(result)
+    assert tables.summary_html([result]) in html
+    text = Tags(html).text
+    hold = result.baselines["buy_and_hold"].metrics["total_return"]
+    above = sum(member.metrics["total_return"] > hold for member in result.members)
+    assert above == 1
+    assert f"{above} of 4 ended above buy_and_hold" in text
+    assert (
+        f"returned {100 * result.metrics['total_return']:.1f}% (Sharpe {result.metrics['sharpe']:.2f})"
+        in text
+    )
+    assert f"buy_and_hold {100 * hold:.1f}%" in text
+
+
+def test_the_page_says_how_the_result_was_made_and_what_it_cost() -> None:
+    facts = {"command": "tradebot train dqn --symbols 'A&B'", "Seeds": "0 to 3"}
+    html = render(backtest(), facts=facts)
+    assert "<pre>tradebot train dqn --symbols &#x27;A&amp;B&#x27;</pre>" in html
+    text = Tags(html).text
+    assert "0 to 3" in text
+    assert "2.5 (Commission, in basis points of the traded value)" in text
+    assert "1.5 (Half of the bid-ask spread, in basis points of the price)" in text
+    assert "AAPL, 2010-01-04 .. 2010-10-30" in text
+    assert "300 bars, adjusted prices, source: sample" in text
+
+
+def test_costs_that_differ_are_told_apart() -> None:
+    cheap = replace(backtest("ppo"), costs=Costs(commission_bps=0, half_spread_bps=0))
+    text = Tags(render(backtest("dqn"), cheap)).text
+    assert "dqn: commission_bps2.5" in text
+    assert "ppo: commission_bps0.0" in text
+
+
+def test_the_page_warns_of_an_in_sample_result_and_only_then() -> None:
+    assert "used to train ppo." in Tags(render(backtest("dqn"), backtest("ppo", in_sample=True))).text
+    assert 'class="warning"' not in render(backtest())
+
+
+def test_one_account_is_not_said_to_have_a_spread() -> None:
+    text = Tags(render(backtest(seeds=1))).text
+    assert "no spread over seeds to judge it by" in text
+    assert "median returned" not in text
+
+
+def test_the_figures_are_inside_the_page() -> None:
+    image = plots.png(plots.equity(backtest()))
+    html = render(backtest(), figures={"Equity of 4 seeds": image})
+    (source,) = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert base64.b64decode(source) == image
+    assert "<figcaption>Equity of 4 seeds</figcaption>" in html
+
+
+def test_a_learning_curve_is_not_offered_as_evidence() -> None:
+    assert "not that it earns on other prices" in " ".join(
+        Tags(render(backtest(), learning={"x": PNG})).text.split()
+    )
+    assert "Measured while it trained" not in render(backtest())
+
+
+def test_the_page_fits_a_telephone() -> None:
+    html = render(backtest())
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    before, _, _ = html.partition("<table>")
+    assert before.rstrip().endswith(
+        '<div class="scroll" tabindex="0" role="region" aria-label="All metrics">'
+    )
+    assert "prefers-color-scheme: dark" in html

@@ -1,0 +1,64 @@
+"""A2C (Mnih et al. 2016, synchronous): one gradient step per short rollout, on all of its transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradebot.agents.configs import A2CConfig
+from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
+from tradebot.rl.actor_critic import ActorCritic
+from tradebot.rl.optim import Adam
+from tradebot.rl.returns import batch_advantage
+
+
+class A2C:
+    """M learners; separate policy and value networks."""
+
+    def __init__(
+        self,
+        config: A2CConfig,
+        observation_space: Box,
+        action_space: Space,
+        seeds: Sequence[int],  # [M]
+        steps: int,  # transitions of a member in the whole training
+        device: str = "cpu",
+    ) -> None:
+        self.config = config
+        self.feed = Rollout(config.n_steps)
+        self._steps, self._seen = steps, 0
+        self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
+        self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
+
+    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
+        if explore:
+            self._seen += self.config.envs
+        return self._nets.act(obs, explore=explore), {}
+
+    def update(self, batch: Batch) -> Update:
+        c, nets = self.config, self._nets
+        obs = nets.tensor(batch.obs, flat=True)
+        value = nets.value(obs)  # [M, N]
+        next_value = nets.value(nets.tensor(batch.next_obs, flat=True)).detach()
+        advantage = nets.tensor(
+            batch_advantage(
+                batch, value.detach().cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
+            )
+        )
+        log_prob, entropy = nets.log_prob_entropy(obs, nets.tensor(batch.action))
+        error = value - (advantage + value.detach())
+        losses = {
+            "policy_loss": -(log_prob * advantage).mean(1),
+            "value_loss": (error * error).mean(1),
+            "entropy": entropy.mean(1),
+        }
+        loss = losses["policy_loss"] + c.value * losses["value_loss"] - c.entropy * losses["entropy"]
+        self._adam.step(loss, c.learning_rate * max(0.0, 1 - self._seen / self._steps))
+        return Update({name: value.detach().cpu().numpy() for name, value in losses.items()})
+
+    def state_dict(self) -> State:
+        return {"nets": self._nets.state_dict(), "adam": self._adam.state_dict(), "seen": self._seen}
+
+    def load_state_dict(self, state: State) -> None:
+        self._nets.load_state_dict(state["nets"])
+        self._adam.load_state_dict(state["adam"])
+        self._seen = state["seen"]

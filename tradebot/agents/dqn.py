@@ -1,0 +1,122 @@
+"""DQN (Mnih et al. 2015) with Double Q (van Hasselt et al. 2016), dueling heads (Wang et al. 2016), n-step returns and
+prioritized replay (Schaul et al. 2016) as options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tradebot.agents.configs import DQNConfig
+from tradebot.core import Array, Batch, Box, Discrete, Extras, InputError, Replay, Space, State, Update
+from tradebot.rl.losses import huber, td_target
+from tradebot.rl.networks import Networks
+from tradebot.rl.noise import Noise
+from tradebot.rl.optim import Adam
+
+
+class DQN:
+    """M learners for discrete actions."""
+
+    def __init__(
+        self,
+        config: DQNConfig,
+        observation_space: Box,
+        action_space: Space,
+        seeds: Sequence[int],  # [M]
+        steps: int,  # transitions of a member in the whole training
+        device: str = "cpu",
+    ) -> None:
+        if not isinstance(action_space, Discrete):
+            raise InputError("dqn needs discrete actions: --actions long-flat or long-short, or another agent (ppo, a2c)")
+        self.config = config
+        self.feed = Replay(
+            capacity=config.capacity,
+            batch=config.batch,
+            start=config.start,
+            every=config.every,
+            n_step=config.n_step,
+            gamma=config.gamma,
+            alpha=config.per_alpha if config.per else 0.0,
+            beta=config.per_beta,
+        )
+        self._steps, self._seen, self._updates = steps, 0, 0
+        self._device = device
+        self._n_actions = action_space.n
+        n_obs = int(np.prod(observation_space.shape))
+        shape = {"q": (n_obs, *config.hidden, action_space.n + config.dueling)}
+        self._online = Networks(shape, seeds, activation=torch.relu, device=device)
+        self._target = Networks(shape, seeds, activation=torch.relu, device=device)
+        self._adam = Adam(self._online, max_grad_norm=config.max_grad_norm)
+        self._noise = Noise(seeds, "epsilon", (config.envs, 2))
+
+    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
+        with torch.inference_mode():
+            greedy = self._q(self._online, self._tensor(obs)).argmax(-1).cpu().numpy()  # [M, B]
+        if not explore:
+            return greedy, {}
+        fraction = min(1.0, self._seen / (self.config.epsilon_fraction * self._steps))
+        epsilon = 1.0 + fraction * (self.config.epsilon_end - 1.0)
+        self._seen += obs.shape[1]
+        chance, choice = np.moveaxis(self._noise.draw(), -1, 0)  # [M, B] each
+        return np.where(chance < epsilon, (choice * self._n_actions).astype(np.int64), greedy), {}
+
+    def update(self, batch: Batch) -> Update:
+        next_obs = self._tensor(batch.next_obs)
+        with torch.no_grad():
+            next_q = self._q(self._target, next_obs)  # [M, N, n]
+            chooser = self._q(self._online, next_obs) if self.config.double else next_q
+            next_value = next_q.gather(2, chooser.argmax(-1, keepdim=True))[..., 0]
+            target = td_target(
+                self._tensor(batch.reward),
+                self._tensor(batch.extras["discount"]),
+                torch.as_tensor(batch.terminated, device=self._device),
+                next_value,
+            )
+        q = self._q(self._online, self._tensor(batch.obs))
+        action = torch.as_tensor(batch.action, device=self._device)
+        error = q.gather(2, action[..., None])[..., 0] - target  # [M, N]
+        loss = huber(error)
+        if batch.weight is not None:
+            loss = loss * self._tensor(batch.weight)
+        learning_rate = self.config.learning_rate * max(0.0, 1 - self._seen / self._steps)
+        self._adam.step(loss.mean(1), learning_rate)
+        self._updates += 1
+        if self._updates % self.config.target_every == 0:
+            self._target.flat.copy_(self._online.flat)
+        metrics = {"loss": loss.mean(1), "q": q.mean((1, 2))}
+        return Update(
+            {name: value.detach().cpu().numpy() for name, value in metrics.items()},
+            error.detach().cpu().numpy() if self.config.per else None,
+        )
+
+    def state_dict(self) -> State:
+        return {
+            "online": self._online.state_dict(),
+            "target": self._target.state_dict(),
+            "adam": self._adam.state_dict(),
+            "noise": self._noise.count,
+            "seen": self._seen,
+            "updates": self._updates,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._online.load_state_dict(state["online"])
+        self._target.load_state_dict(state["target"])
+        self._adam.load_state_dict(state["adam"])
+        self._noise.count = state["noise"]
+        self._seen = state["seen"]
+        self._updates = state["updates"]
+
+    def _q(self, networks: Networks, obs: Tensor) -> Tensor:
+        """[M, N, O] -> [M, N, n]; dueling: Q = V + A - mean A (Wang et al. 2016, eq. 9)."""
+        output = networks.mlp("q", obs)
+        if not self.config.dueling:
+            return output
+        value, advantage = output[..., :1], output[..., 1:]
+        return value + advantage - advantage.mean(-1, keepdim=True)
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self._device)

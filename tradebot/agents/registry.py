@@ -1,0 +1,25 @@
+"""Every agent under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradebot.agents.a2c import A2C
+from tradebot.agents.configs import AgentConfig
+from tradebot.agents.dqn import DQN
+from tradebot.agents.ppo import PPO
+from tradebot.core import Box, Space
+
+AGENTS: dict[str, type[DQN] | type[PPO] | type[A2C]] = {"dqn": DQN, "ppo": PPO, "a2c": A2C}
+
+
+def create(
+    config: AgentConfig,
+    observation_space: Box,
+    action_space: Space,
+    seeds: Sequence[int],
+    steps: int,
+    device: str = "cpu",
+) -> DQN | PPO | A2C:
+    """A population of the agent that the config is of. Raises InputError where it cannot act in this space."""
+    return AGENTS[config.name](config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Replaying agents and rules over prices, through the kernel that trained them."""

@@ -1,0 +1,200 @@
+"""The backtest: requests of agents and rules -> accounts, fills, trades and metrics, all through `market.kernel`.
+
+Every member has an account of its own; the ensemble is one more account, which is given the mean of the members' requests
+and trades only when that mean changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tradebot.backtest.trades import round_trips
+from tradebot.core import Agent, Array
+from tradebot.market import kernel
+from tradebot.market.costs import Costs
+from tradebot.market.env import RUIN, TradingEnv
+from tradebot.prices.bars import Bars
+from tradebot.stats.metrics import summarize
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One account through a span of T bars. Row 0 is the start: nothing can be held before the second bar."""
+
+    name: str
+    bars: Bars  # exactly the span, one symbol
+    request: Array  # [T] target weight asked for at each bar; filled at the next open
+    cash: Array  # [T] currency
+    units: Array  # [T]
+    equity: Array  # [T] currency, marked at each close
+    traded: Array  # [T] signed units traded at each open
+    fees: Array  # [T] currency
+    ruined: int  # bar at whose close the account was ruined and closed out; 0: never
+    benchmark: Array  # [T] equity of buy-and-hold with the same cash and costs
+
+    @property
+    def weight(self) -> Array:
+        """[T] position / equity at each close."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.units == 0, 0.0, self.units * self.bars.close[:, 0] / self.equity)
+
+    @cached_property
+    def fills(self) -> pd.DataFrame:
+        """One row a fill, at the mid price; `fee` is commission and spread. cash -= units x price + fee gives equity back."""
+        bar = np.flatnonzero(self.traded)
+        units, price, fee = self.traded[bar], self.bars.open[bar, 0], self.fees[bar]
+        if self.ruined:  # the position that was closed out at the mark
+            held = self.units[self.ruined - 1] + self.traded[self.ruined]
+            bar = np.append(bar, self.ruined)
+            units, fee = np.append(units, -held), np.append(fee, 0.0)
+            price = np.append(price, self.bars.close[self.ruined, 0])
+        return pd.DataFrame(
+            {
+                "time": self.bars.timestamps[bar],
+                "symbol": self.bars.symbols[0],
+                "side": np.where(units > 0, "buy", "sell"),
+                "units": np.abs(units),
+                "price": price,
+                "fee": fee,
+                "bar": bar,
+            }
+        )
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """One row a round trip from flat to flat or through zero; the last may still be open (no exit time)."""
+        fills = self.fills
+        signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
+        trips = round_trips(signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, 0])
+        first, last, closed, units, entry, exit_, profit, fee = trips
+        bar = fills["bar"].to_numpy()
+        entry_bar, exit_bar = bar[first], np.where(closed, bar[last], len(self.bars) - 1)
+        times = self.bars.timestamps
+        return pd.DataFrame(
+            {
+                "side": np.where(units > 0, "long", "short"),
+                "entry_time": times[entry_bar],
+                "exit_time": np.where(closed, times[exit_bar], np.datetime64("NaT", "us")),
+                "units": np.abs(units),
+                "entry_price": entry,
+                "exit_price": exit_,
+                "profit": profit,
+                "fees": fee,
+                "return": profit / (np.abs(units) * entry),
+                "bars": exit_bar - entry_bar,
+            }
+        )
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        closed = self.trades[self.trades["exit_time"].notna()]
+        return summarize(
+            self.equity,
+            self.bars.timestamps,
+            self.bars.periods_per_year,
+            weight=np.abs(self.weight),
+            traded=np.abs(self.traded) * self.bars.open[:, 0],
+            fees=self.fees,
+            profits=closed["profit"].to_numpy(),
+            benchmark=self.benchmark,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Members, their ensemble and the baselines over the same bars with the same cash and costs."""
+
+    name: str
+    bars: Bars  # exactly the span, one symbol
+    costs: Costs
+    members: tuple[Track, ...]
+    ensemble: Track
+    baselines: Mapping[str, Track]
+    in_sample: bool
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the ensemble."""
+        return self.ensemble.metrics
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Metrics: one row for the ensemble, each member and each baseline."""
+        tracks = (self.ensemble, *self.members, *self.baselines.values())
+        return pd.DataFrame({track.name: track.metrics for track in tracks}).T
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """[currency] by time: one column for the ensemble, each member and each baseline."""
+        tracks = (self.ensemble, *self.members, *self.baselines.values())
+        index = pd.DatetimeIndex(self.bars.timestamps, name="time")
+        return pd.DataFrame({track.name: track.equity for track in tracks}, index=index)
+
+
+def run(
+    name: str,
+    bars: Bars,  # exactly the span
+    members: Mapping[str, Array],  # name -> requests [T]
+    baselines: Mapping[str, Array],  # name -> requests [T]
+    *,
+    cash: float,
+    costs: Costs,
+    in_sample: bool,
+) -> Backtest:
+    """Simulate everything at once."""
+    requests = np.stack(list(members.values()), axis=1)  # [T, M]
+    columns = np.column_stack([np.ones(len(bars)), requests.mean(axis=1), requests, *baselines.values()])
+    names = ["buy_and_hold", "ensemble", *members, *baselines]
+    _, ensemble, *tracks = _tracks(bars, names, columns, cash, costs)
+    return Backtest(
+        name,
+        bars,
+        costs,
+        tuple(tracks[: len(members)]),
+        ensemble,
+        dict(zip(baselines, tracks[len(members) :], strict=True)),
+        in_sample,
+    )
+
+
+def policy_requests(agent: Agent, env: TradingEnv) -> Array:
+    """What each member asks for at every bar of the environment's span, without exploring: [T, M].
+
+    The environment has one account per member and a window over the whole span. A ruined member asks for nothing more.
+    """
+    obs = env.reset()
+    n_bars = env.n_bars
+    requests = np.zeros((n_bars, env.n_envs))
+    alive = np.ones(env.n_envs, dtype=bool)
+    for t in range(n_bars - 1):
+        action, _ = agent.act(obs[:, None], explore=False)
+        action = action[:, 0]
+        requests[t] = np.where(alive, env.requests(action), 0.0)
+        step = env.step(action)
+        alive &= ~step.terminated
+        obs = step.obs
+    requests[-1] = requests[-2]
+    return requests
+
+
+def _tracks(bars: Bars, names: Sequence[str], requests: Array, cash: float, costs: Costs) -> list[Track]:
+    """One track per column of requests [T, K]; the first is the benchmark of all."""
+    *by_bar, ruined = kernel.simulate(
+        np.ascontiguousarray(bars.open[:, 0]),
+        np.ascontiguousarray(bars.close[:, 0]),
+        requests,
+        cash,
+        costs.buy,
+        costs.sell,
+        RUIN * cash,
+    )
+    benchmark = by_bar[2][:, 0]
+    return [
+        Track(name, bars, requests[:, k], *(array[:, k] for array in by_bar), int(ruined[k]), benchmark)
+        for k, name in enumerate(names)
+    ]

@@ -1,0 +1,132 @@
+"""The spine: the nouns that every part of the program shares, and no logic.
+
+One loop (`tradebot.rl.loop`) drives every agent in every environment::
+
+    obs = env.reset()                                    # [E, *O], E = M members x B environments, member-major
+    while not done:
+        action, extras = agent.act(obs, explore=True)    # the loop views [E, ...] as [M, B, ...]
+        step = env.step(action)
+        memory.add(obs, action, extras, step)            # as agent.feed asks: a Rollout or a Replay
+        for batch in memory.batches():
+            update = agent.update(batch)                 # Update(metrics, priorities)
+        obs = step.obs
+
+Axis 0 of every learner's array is the member: M seeds, folds or markets that learn side by side and never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Extras = Mapping[str, Array]  # what an agent wants to find again in its batch, e.g. log-probabilities: name -> [M, B, ...]
+State = dict[str, Any]  # nested dicts of arrays, numbers and strings: all that safetensors and JSON can hold
+
+
+class InputError(ValueError):
+    """Something that a person gave is wrong: the message says what, where, and what to do about it."""
+
+
+class Discrete(NamedTuple):
+    """The actions 0 .. n-1. `idle` is the one that does nothing, where there is one: in doubt a policy starts from it."""
+
+    n: int
+    idle: int | None = None
+
+
+class Box(NamedTuple):
+    """Real vectors of one shape between bounds (which may be infinite)."""
+
+    low: Array  # [*O]
+    high: Array  # [*O]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.low.shape
+
+
+Space = Discrete | Box
+
+
+class Step(NamedTuple):
+    """What E environments answer to E actions. They reset themselves in the same step."""
+
+    obs: Array  # [E, *O] what to act on next; of a fresh episode where one has just ended
+    reward: Array  # [E]
+    terminated: Array  # [E] bool: the task is over     -> bootstrap with 0
+    truncated: Array  # [E] bool: it was only cut off  -> bootstrap with V(next_obs)
+    next_obs: Array  # [E, *O] the true successor, never that of a fresh episode
+    level: Array  # [E] int: which price window (or map) the episode came from; -1 where there is none
+
+
+class Env(Protocol):
+    """E environments that step together. Randomness is keyed by (seed, environment, episode)."""
+
+    @property
+    def n_envs(self) -> int: ...  # E
+    @property
+    def observation_space(self) -> Box: ...  # of one environment
+    @property
+    def action_space(self) -> Space: ...  # of one environment
+    def reset(self) -> Array: ...  # [E, *O]
+    def step(self, action: Array) -> Step: ...  # action [E] int for Discrete, [E, A] float for Box
+    def state_dict(self) -> State: ...
+    def load_state_dict(self, state: State) -> None: ...
+
+
+class Batch(NamedTuple):
+    """Transitions to learn from: N = T x B of a rollout (time-major within a member) or N sampled ones of a replay."""
+
+    obs: Array  # [M, N, *O]
+    action: Array  # [M, N] int or [M, N, A] float
+    reward: Array  # [M, N]
+    terminated: Array  # [M, N] bool
+    truncated: Array  # [M, N] bool
+    next_obs: Array  # [M, N, *O]
+    next_action: Array | None  # [M, N] what was done next, for on-policy temporal differences
+    extras: Extras  # name -> [M, N, ...]
+    index: Array | None  # type: ignore[assignment] # [M, N] int: where the replay keeps it (hides tuple.index, unused)
+    level: Array  # [M, N] int
+    weight: Array | None  # [M, N] importance weights; None means all 1
+
+
+class Update(NamedTuple):
+    """What one update says of itself."""
+
+    metrics: Mapping[str, Array]  # name -> [M]
+    priorities: Array | None = None  # [M, N], matches Batch.index (or Batch.level)
+
+
+class Rollout(NamedTuple):
+    """Feed: every transition once, in order, `n_steps` of each environment at a time."""
+
+    n_steps: int
+
+
+class Replay(NamedTuple):
+    """Feed: random batches of a memory, `updates` of them after every `every` transitions of a member."""
+
+    capacity: int  # transitions per member
+    batch: int  # transitions per member and update
+    start: int  # transitions before the first update
+    every: int  # transitions between updates
+    updates: int = 1
+    n_step: int = 1  # rewards summed before the bootstrap
+    gamma: float = 0.99  # discount of that sum
+    alpha: float = 0.0  # priority exponent; 0 is uniform (Schaul 2015, eq. 1)
+    beta: float = 0.4  # importance exponent at the start; it grows to 1 (Schaul 2015, section 3.4)
+
+
+class Agent(Protocol):
+    """A population of M learners of one algorithm."""
+
+    @property
+    def feed(self) -> Rollout | Replay: ...
+    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]: ...  # obs [M, B, *O]
+    def update(self, batch: Batch) -> Update: ...
+    def state_dict(self) -> State: ...
+    def load_state_dict(self, state: State) -> None: ...

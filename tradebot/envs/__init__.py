@@ -1,0 +1,1 @@
+"""Worlds other than trading."""

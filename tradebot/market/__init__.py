@@ -1,0 +1,1 @@
+"""The simulator: prices in, accounts out. `kernel.py` is the only place where money moves."""

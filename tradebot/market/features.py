@@ -1,0 +1,167 @@
+"""What an agent sees of the market: causal pure functions Bars -> [T, A], with a declared warm-up, bounded by +-BOUND.
+
+Every value at bar t is computed from the bars up to t alone. Features are computed on the full history and then sliced,
+because recursive indicators depend on where the series starts. Scales are causal too: returns are measured in units of
+their own exponentially weighted volatility.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import talib
+
+from tradebot.config import suggestion
+from tradebot.core import Array, InputError
+from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
+from tradebot.prices.bars import Bars
+
+VOLATILITY_SPAN = 252  # bars of the exponential window that returns are scaled by
+
+
+class Feature(NamedTuple):
+    """A named column of the observation."""
+
+    compute: Callable[[Bars, int], Array]  # (bars, lookback) -> [T, A]
+    warmup: Callable[[int], int]  # lookback -> first bar at which the value is defined
+    description: str
+
+
+class FeatureTable(NamedTuple):
+    """The observation of one symbol, split into what the market gives and what the account adds."""
+
+    market: Array  # [T, F] float32; rows before `warmup` are zero and must not be used
+    account: Array  # [K] int, numbers of ACCOUNT_FEATURES
+    names: tuple[str, ...]  # [F + K] in the order of the observation
+    warmup: int  # first usable bar
+
+
+def table(bars: Bars, names: Sequence[str], lookback: int, asset: int = 0) -> FeatureTable:
+    """The features of one symbol by name (none: all). Raises InputError for unknown names and for too few bars."""
+    names = tuple(names) or (*MARKET_FEATURES, *ACCOUNT_FEATURES)
+    known = (*MARKET_FEATURES, *ACCOUNT_FEATURES)
+    for name in names:
+        if name not in known:
+            raise InputError(f"unknown feature {name!r}{suggestion(name, known)}")
+        if names.count(name) > 1:
+            raise InputError(f"feature {name!r} is given twice")
+    market = [name for name in names if name in MARKET_FEATURES]
+    account = [name for name in names if name in ACCOUNT_FEATURES]
+    warmup = max((MARKET_FEATURES[name].warmup(lookback) for name in market), default=0)
+    if len(bars) < warmup + 2:
+        raise InputError(
+            f"{bars.symbols[asset]}: {len(bars)} bars are too few: these features need {warmup} to warm up and 2 to trade"
+            " (fewer features, a shorter --lookback or more prices)"
+        )
+    columns = [
+        np.clip(MARKET_FEATURES[name].compute(bars, lookback)[:, asset], -BOUND, BOUND) for name in market
+    ]
+    values = np.stack(columns, axis=1) if columns else np.empty((len(bars), 0))
+    values[:warmup] = 0.0
+    return FeatureTable(
+        np.ascontiguousarray(values, dtype=np.float32),
+        np.array([ACCOUNT_FEATURES.index(name) for name in account], dtype=np.int64),
+        (*market, *account),
+        warmup,
+    )
+
+
+def log_returns(bars: Bars, horizon: int = 1) -> Array:
+    """ln(close[t] / close[t-h]), [T, A]; NaN in the first h rows."""
+    returns = np.full(bars.close.shape, np.nan)
+    returns[horizon:] = np.log(bars.close[horizon:] / bars.close[:-horizon])
+    return returns
+
+
+def volatility(bars: Bars) -> Array:
+    """Root of the exponentially weighted mean squared log return, per bar, [T, A]."""
+    squares = pd.DataFrame(log_returns(bars) ** 2)
+    return np.sqrt(squares.ewm(span=VOLATILITY_SPAN, ignore_na=True).mean().to_numpy())
+
+
+def _scaled_return(horizon: int) -> Feature:
+    def compute(bars: Bars, lookback: int) -> Array:
+        return _ratio(log_returns(bars, horizon), volatility(bars) * np.sqrt(horizon))
+
+    # The scale is an average too: it is not trusted on the first few returns.
+    return Feature(
+        compute,
+        lambda lookback: max(horizon, lookback),
+        f"log return over {horizon} bar{'s' * (horizon > 1)} / its volatility",
+    )
+
+
+def _volatility(bars: Bars, lookback: int) -> Array:
+    recent = pd.DataFrame(log_returns(bars)).rolling(lookback).std().to_numpy()
+    with np.errstate(divide="ignore"):
+        return np.log(_ratio(recent, volatility(bars)))
+
+
+def _rsi(bars: Bars, lookback: int) -> Array:
+    return np.asarray(_per_asset(lambda close: talib.RSI(close, 14), bars.close) / 50.0 - 1.0)
+
+
+def _macd(bars: Bars, lookback: int) -> Array:
+    histogram = _per_asset(lambda close: talib.MACD(close, 12, 26, 9)[2], bars.close)
+    return _ratio(histogram, bars.close * volatility(bars))
+
+
+def _atr(bars: Bars, lookback: int) -> Array:
+    atr = _per_asset(lambda high, low, close: talib.ATR(high, low, close, 14), bars.high, bars.low, bars.close)
+    with np.errstate(divide="ignore"):
+        return np.log(_ratio(atr, bars.close * volatility(bars)))
+
+
+def _bollinger(bars: Bars, lookback: int) -> Array:
+    def position(close: Array) -> Array:
+        upper, middle, lower = talib.BBANDS(close, lookback, 2.0, 2.0)
+        return 2.0 * _ratio(close - middle, upper - lower)
+
+    return _per_asset(position, bars.close)
+
+
+def _volume(bars: Bars, lookback: int) -> Array:
+    def zscore(volume: Array) -> Array:
+        return _ratio(volume - talib.SMA(volume, lookback), talib.STDDEV(volume, lookback))
+
+    return _per_asset(zscore, np.log1p(bars.volume))
+
+
+def _per_asset(indicator: Callable[..., Array], *columns: Array) -> Array:
+    return np.stack(
+        [
+            indicator(*(np.ascontiguousarray(column[:, a]) for column in columns))
+            for a in range(columns[0].shape[1])
+        ],
+        axis=1,
+    )
+
+
+def _ratio(value: Array, scale: Array) -> Array:
+    """value / scale, and 0 where the scale is 0: a market that does not move says nothing."""
+    return np.divide(value, scale, out=np.where(np.isnan(scale), np.nan, 0.0), where=scale > 0)
+
+
+MARKET_FEATURES: dict[str, Feature] = {
+    "last_return": _scaled_return(1),
+    "return_5": _scaled_return(5),
+    "return_20": _scaled_return(20),
+    "return_60": _scaled_return(60),
+    "volatility": Feature(
+        _volatility, lambda lookback: lookback, "log ratio of the last window's volatility to the long-run one"
+    ),
+    "rsi": Feature(_rsi, lambda lookback: max(14, lookback), "relative strength index of 14 bars / 50 - 1"),
+    "macd": Feature(
+        _macd, lambda lookback: max(33, lookback), "MACD(12, 26, 9) histogram / (price x volatility)"
+    ),
+    "atr": Feature(
+        _atr, lambda lookback: max(14, lookback), "log of the average true range / (price x volatility)"
+    ),
+    "bollinger": Feature(
+        _bollinger, lambda lookback: lookback, "position within the Bollinger bands of +-2 deviations: -1 .. 1"
+    ),
+    "volume": Feature(_volume, lambda lookback: lookback, "z-score of the log volume in the last window"),
+}

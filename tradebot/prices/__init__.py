@@ -1,0 +1,1 @@
+"""Getting prices: validated bars and the sources they come from."""

@@ -1,0 +1,1 @@
+"""Where bars come from: one file per source, each with a `read` that returns `Bars`."""

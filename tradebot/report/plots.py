@@ -1,0 +1,257 @@
+"""Figures of backtests and of learning: `Figure` objects without pyplot and without global state.
+
+Equity is drawn as a multiple of the initial cash. Strategies are bold, baselines thin and of other colours;
+buy-and-hold is black. The palette is that of Okabe and Ito (2008), which colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    EngFormatter,
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
+
+from tradebot.backtest.engine import Backtest, Track
+from tradebot.core import Array
+from tradebot.report.tables import baselines, label, span
+from tradebot.stats.metrics import drawdown
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+INK, GREY, PALE, BROWN = "#222222", "#6E6E6E", "#D9D9D9", "#7F5539"
+STRATEGIES = (BLUE, VERMILION, GREEN, SKY)
+BASELINES = tuple((color, dashes) for dashes in ("-", "--", ":") for color in (ORANGE, PURPLE, GREY, BROWN))
+
+FLOOR = 0.01  # multiples at or below this are drawn here: a logarithm has no place for ruin
+
+
+def equity(backtest: Backtest) -> Figure:
+    """Every member, the ensemble and the baselines; under them the drawdown of ensemble and buy-and-hold."""
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    money, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    times = backtest.bars.timestamps
+    money.plot(
+        times,
+        _multiple(backtest.ensemble),
+        color=BLUE,
+        linewidth=2.4,
+        zorder=4,
+        label=_plain(label(backtest)),
+    )
+    for i, member in enumerate(backtest.members):
+        name = f"each of the {len(backtest.members)} seeds" if i == 0 and len(backtest.members) > 1 else None
+        money.plot(times, _multiple(member), color=SKY, linewidth=0.8, alpha=0.7, label=name)
+    _draw_baselines(money, [backtest])
+    _money_axis(money)
+
+    depth = drawdown(backtest.ensemble.equity)
+    loss.fill_between(times, depth, 0, color=BLUE, alpha=0.15, linewidth=0)
+    loss.plot(times, depth, color=BLUE, linewidth=1.2)
+    if "buy_and_hold" in backtest.baselines:
+        loss.plot(times, drawdown(backtest.baselines["buy_and_hold"].equity), color=INK, linewidth=1.0)
+    loss.set_ylabel("drawdown")
+    loss.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _dates(loss)
+    _finish(figure, f"Equity of {backtest.name} and what it is compared with", [backtest])
+    return figure
+
+
+def position(backtest: Backtest) -> Figure:
+    """The price with the ensemble's entries and exits; under it the weight that it held."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    price, weight = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    times, track = backtest.bars.timestamps, backtest.ensemble
+    price.plot(times, backtest.bars.close[:, 0], color=GREY, linewidth=1.0, label="close")
+    trades = track.trades
+    fills = track.fills.groupby("time")["price"]  # not the trade's price, which is the mean over its fills
+    for side, marker, color in (("long", "^", GREEN), ("short", "v", VERMILION)):
+        opened = trades.loc[trades["side"] == side, "entry_time"]
+        _mark(price, opened, opened.map(fills.first()), marker, color, f"opens a {side} position")
+    closed = trades["exit_time"].dropna()
+    _mark(price, closed, closed.map(fills.last()), "o", INK, "closes a position")
+    price.set_ylabel(f"{'adjusted' if backtest.bars.adjusted else 'raw'} price [currency]")
+    price.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+    held = track.weight  # of the bar that ends at each mark, hence steps to the left
+    weight.fill_between(times, np.maximum(held, 0), 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
+    weight.fill_between(times, np.minimum(held, 0), 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
+    weight.axhline(0, color=GREY, linewidth=0.6)
+    weight.set_ylabel("position of equity")
+    weight.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _dates(weight)
+    _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
+    return figure
+
+
+def learning(history: pd.DataFrame, *, ylabel: str, title: str = "Learning curve") -> Figure:
+    """A value over training: each member, their median and the band of their middle half.
+
+    history: one line per measurement, columns step (transitions of one member), member, value.
+    ylabel: what the value is, with its unit.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.subplots()
+    table = history.pivot_table(index="step", columns="member", values="value").sort_index()
+    # Episodes end at different steps in each member.
+    table = table.interpolate(method="index", limit_area="inside")
+    seeds = table.shape[1]
+    if seeds > 1:
+        low, high = table.quantile(0.25, axis=1), table.quantile(0.75, axis=1)
+        axes.fill_between(
+            table.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label="middle half of the seeds"
+        )
+        for i, member in enumerate(table):
+            name = f"each of the {seeds} seeds" if i == 0 else None
+            axes.plot(table.index, table[member], color=SKY, linewidth=0.8, alpha=0.7, label=name)
+    name = "median of the seeds" if seeds > 1 else "the only seed"
+    axes.plot(table.index, table.median(axis=1), color=BLUE, linewidth=2.2, label=name)
+    axes.set_xlabel("transitions of each seed")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_ylabel(_plain(ylabel))
+    axes.set_title(_plain(title), loc="left", fontweight="bold")
+    _frame(axes)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def comparison(backtests: Sequence[Backtest]) -> Figure:
+    """The ensemble of each backtest with the band of the middle half of its members, and the baselines.
+
+    Raises InputError if the backtests are of different bars.
+    """
+    figure = Figure(figsize=(10, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for i, backtest in enumerate(backtests):
+        color, times = STRATEGIES[i % len(STRATEGIES)], backtest.bars.timestamps
+        low, high = np.quantile([_multiple(member) for member in backtest.members], [0.25, 0.75], axis=0)
+        axes.fill_between(times, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.plot(
+            times,
+            _multiple(backtest.ensemble),
+            color=color,
+            linewidth=2.2,
+            zorder=4,
+            label=_plain(label(backtest)),
+        )
+    _draw_baselines(axes, backtests)
+    _money_axis(axes)
+    _dates(axes)
+    _finish(
+        figure, "Equity of the ensembles (bands: middle half of their seeds) and of the baselines", backtests
+    )
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    # Without matplotlib's version the same figure gives the same bytes.
+    figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    return file.getvalue()
+
+
+def _draw_baselines(axes: Axes, backtests: Sequence[Backtest]) -> None:
+    styles = itertools.cycle(BASELINES)
+    for name, track in baselines(backtests).items():
+        color, dashes = (INK, "-") if name == "buy_and_hold" else next(styles)
+        axes.plot(
+            backtests[0].bars.timestamps,
+            _multiple(track),
+            dashes,
+            color=color,
+            linewidth=1.2,
+            zorder=3,
+            label=_plain(name),
+        )
+
+
+def _mark(axes: Axes, times: pd.Series, prices: pd.Series, marker: str, color: str, name: str) -> None:
+    if len(times) == 0:  # no entry in the legend for what never happened
+        return
+    size = float(np.clip(4000 / len(times), 12, 45))  # hundreds of trades must not hide the price
+    closing = marker == "o"  # hollow and behind: a reversal closes and opens at the same place
+    axes.scatter(
+        times,
+        prices,
+        s=size,
+        marker=marker,
+        label=name,
+        facecolors="none" if closing else color,
+        edgecolors=color if closing else "white",
+        linewidths=1.0 if closing else 0.4,
+        zorder=3 if closing else 4,
+    )
+
+
+def _money_axis(axes: Axes) -> None:
+    """Multiples of the initial cash on a log axis that is labelled in plain numbers, whatever its range."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    low, high = axes.set_ylim(min(low, 0.98), max(high, 1.02))  # rounding must not look like a move
+    axes.axhline(1, color=GREY, linewidth=0.6, zorder=1)
+    axes.yaxis.set_major_locator(_log_ticks(high / low))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}×"))
+    ruined = any(np.min(line.get_ydata()) <= FLOOR for line in axes.get_lines())
+    axes.set_ylabel("multiple of the initial cash" + (f"\n(ruin is drawn at {FLOOR:g}×)" if ruined else ""))
+
+
+def _log_ticks(ratio: float) -> Locator:
+    if ratio < 5:
+        return MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10])
+    return LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if ratio < 20 else (1, 2, 5) if ratio < 200 else (1,))
+
+
+def _dates(axes: Axes) -> None:
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def _finish(figure: Figure, title: str, backtests: Sequence[Backtest]) -> None:
+    """Title, the bars and whether they were trained on, and a legend under the axes, off the lines."""
+    for axes in figure.axes:
+        _frame(axes)
+    top = figure.axes[0]
+    top.set_title(_plain(title), loc="left", fontweight="bold", pad=24)
+    in_sample = any(backtest.in_sample for backtest in backtests)
+    warning = ". IN-SAMPLE: some or all of these bars were trained on" if in_sample else ""
+    top.annotate(
+        _plain(f"{span(backtests)}, after costs{warning}"),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 8),
+        textcoords="offset points",
+        fontsize=9,
+        color=VERMILION if in_sample else GREY,
+    )
+    figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+
+
+def _frame(axes: Axes) -> None:
+    axes.grid(color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
+
+
+def _multiple(track: Track) -> Array:
+    multiple: Array = np.maximum(track.equity / track.equity[0], FLOOR)
+    return multiple
+
+
+def _plain(text: str) -> str:
+    """Text in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,1 @@
+"""Reinforcement learning for populations: feeds, networks, returns, losses and the one loop. Knows nothing of markets."""

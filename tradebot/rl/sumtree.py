@@ -1,0 +1,99 @@
+"""A sum-tree for members x capacity: draw leaves in proportion to their priority and change priorities in log time.
+
+Heap layout: node 1 is the root, the children of i are 2i and 2i + 1, leaf k is node capacity + k. A second heap of the
+same shape holds the maximum, so that new transitions get the largest priority that is in the tree *now*.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from tradebot.core import Array, State
+
+
+@njit(cache=True)
+def set_leaf(sums: Array, maxima: Array, leaf: int, priority: float) -> None:
+    """One member's heaps [2 capacity]: put a priority at a leaf and repair the path to the root."""
+    node = sums.shape[0] // 2 + leaf
+    sums[node] = maxima[node] = priority
+    node //= 2
+    while node >= 1:
+        sums[node] = sums[2 * node] + sums[2 * node + 1]
+        maxima[node] = max(maxima[2 * node], maxima[2 * node + 1])
+        node //= 2
+
+
+@njit(cache=True)
+def find_leaf(sums: Array, mass: float) -> int:
+    """The leaf at which the running sum of priorities passes `mass`; never one of priority zero."""
+    capacity = sums.shape[0] // 2
+    node = 1
+    while node < capacity:
+        left = 2 * node
+        if mass < sums[left] or sums[left + 1] == 0.0:
+            node = left
+        else:
+            mass -= sums[left]
+            node = left + 1
+    return node - capacity
+
+
+@njit(cache=True)
+def _set_leaves(sums: Array, maxima: Array, index: Array, priority: Array) -> None:
+    for m in range(index.shape[0]):
+        for i in range(index.shape[1]):
+            set_leaf(sums[m], maxima[m], index[m, i], priority[m, i])
+
+
+@njit(cache=True)
+def _find_leaves(sums: Array, uniform: Array) -> tuple[Array, Array]:
+    members, batch = uniform.shape
+    index = np.empty((members, batch), dtype=np.int64)
+    probability = np.empty((members, batch))
+    for m in range(members):
+        total = sums[m, 1]
+        for i in range(batch):
+            leaf = find_leaf(sums[m], (i + uniform[m, i]) / batch * total)
+            index[m, i] = leaf
+            probability[m, i] = sums[m, sums.shape[1] // 2 + leaf] / total
+    return index, probability
+
+
+class SumTree:
+    """Priorities of M members x capacity leaves, zero at the start."""
+
+    def __init__(self, members: int, capacity: int) -> None:
+        size = 1 << max(1, capacity - 1).bit_length()  # leaves: the next power of two
+        self.sums = np.zeros((members, 2 * size))
+        self.maxima = np.zeros((members, 2 * size))
+
+    @property
+    def total(self) -> Array:
+        """[M] sum of the priorities."""
+        return self.sums[:, 1]
+
+    @property
+    def maximum(self) -> Array:
+        """[M] largest priority now in the tree."""
+        return self.maxima[:, 1]
+
+    def set(self, index: Array, priority: Array) -> None:
+        """index [M, N] int, priority [M, N] >= 0; of leaves named twice the last counts."""
+        _set_leaves(self.sums, self.maxima, index, priority)
+
+    def sample(self, uniform: Array) -> tuple[Array, Array]:
+        """Stratified draws (Schaul et al. 2016, appendix B.2.1) from uniform [M, N] in [0, 1).
+
+        Returns leaves [M, N] and their probabilities [M, N]. Every member's total must be positive.
+        """
+        return _find_leaves(self.sums, uniform)
+
+    def state_dict(self) -> State:
+        leaves = self.sums.shape[1] // 2
+        return {"priority": self.sums[:, leaves:].copy()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Inner nodes are sums of two children whatever the order of the updates was, so the leaves say it all."""
+        priority = state["priority"]
+        self.set(np.tile(np.arange(priority.shape[1]), (len(priority), 1)), priority)

@@ -1,0 +1,1 @@
+"""Rule-based policies: what an agent has to beat."""
