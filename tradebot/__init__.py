@@ -1,1 +1,28 @@
-"""Train reinforcement-learning agents to trade, and say honestly whether they would have made money."""
+"""Train reinforcement-learning agents to trade, and say honestly whether they would have made money.
+
+>>> import tradebot
+>>> run = tradebot.train("ppo", symbols=["AAPL"], end="2009-12-31", steps=50_000, seeds=4)
+>>> tradebot.backtest(run)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradebot.api import BacktestResult, Run, backtest, demo, load, open_run, report, train
+
+__all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the api when it is first used, so that the command line answers at once."""
+    if name in __all__:
+        from tradebot import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'tradebot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

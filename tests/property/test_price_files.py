@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tradebot.core import InputError
-from tradebot.prices.bars import COLUMNS, PRICES, Bars
+from tradebot.prices.bars import PRICES, Bars
 from tradebot.prices.sources import file
 
 HEADER = "date,open,high,low,close,volume"
@@ -102,27 +102,26 @@ def test_any_small_text_table_is_read_or_refused(names: list[str], rows: list[li
 
 def spoiled(cells: list[tuple[int, int, Any]]) -> pd.DataFrame:
     """Three good bars with some cells (row, column, value) replaced."""
-    day = pd.DataFrame(
-        [["2020-01-02", 2.0, 3.0, 1.0, 2.0, 5.0, 1.0]] * 3, columns=[*HEADER.split(","), "adj_close"]
-    )
-    frame = day.assign(date=["2020-01-02", "2020-01-03", "2020-01-06"]).astype(object)
+    names = [*HEADER.split(","), "adj_close", "symbol"]
+    days = [[f"2020-01-0{day}", 2.0, 3.0, 1.0, 2.0, 5.0, 1.0, "A"] for day in (2, 3, 6)]
+    frame = pd.DataFrame(days, columns=names, dtype=object)
     for row, column, value in cells:
         frame.iat[row, column] = value
     return frame
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), VALUES), max_size=3))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), VALUES), max_size=3))
 @settings(deadline=None, max_examples=200)
 def test_a_frame_with_any_cells_replaced_is_read_or_refused(cells: list[tuple[int, int, Any]]) -> None:
     try:
-        bars = Bars.from_frame(spoiled(cells), symbol="A")
+        bars = Bars.from_frame(spoiled(cells))
     except InputError as error:
         assert cells and len(str(error).splitlines()) == 1
     else:
         assert valid(bars)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), CELLS), max_size=3))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), CELLS), max_size=3))
 @settings(deadline=None, max_examples=200)
 def test_a_file_with_any_cells_replaced_is_read_or_refused(cells: list[tuple[int, int, Any]]) -> None:
     read_or_refuse(spoiled(cells).to_csv(index=False).encode("utf-8", "replace"))

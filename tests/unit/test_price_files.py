@@ -480,6 +480,7 @@ def test_a_fault_in_a_file_is_named_with_its_place(
         (gzip.compress(table().to_csv().encode())[:-9], "cannot be read ("),
         ("\n<!DOCTYPE html><html>404</html>", "a web page, not a table"),
         ("<html lang=en>\n", "a web page, not a table"),
+        ("\ufeff<!DOCTYPE html>", "a web page, not a table"),
         ('{"chart": {"result": null}}', "no rows of prices in it"),
         (renamed("date", "open", "high", "low", "close", "CLOSE"), "'close', 'CLOSE' could all be the close"),
         (
@@ -487,6 +488,7 @@ def test_a_fault_in_a_file_is_named_with_its_place(
             "B: no column for open, high, low; the columns are",
         ),
         (table().assign(symbol=["A", "", "A"]).to_csv(index=False), "row 2 has no symbol"),
+        (table().assign(symbol="A\nB").to_csv(index=False), r"'A\nB' is not a symbol"),
         (
             table().assign(symbol=["A", "B", "B"]).to_csv(index=False),
             "the symbols share fewer than 2 bars: A 2020-01-02 .. 2020-01-02; B 2020-01-03 .. 2020-01-06",

@@ -73,7 +73,7 @@ def backtest(
     )
 
 
-def printed(*backtests: Backtest, width: int = 100) -> str:
+def printed(*backtests: Backtest, width: int = 80) -> str:
     console = Console(width=width)
     with console.capture() as capture:
         console.print(tables.summary(backtests))
@@ -129,12 +129,13 @@ def test_a_metric_is_shown_in_the_unit_that_people_read(metric: str, value: floa
 
 def test_the_summary_has_the_ensemble_the_spread_over_seeds_and_the_baselines() -> None:
     result = backtest()
-    lines = {line[:26].strip(): line[26:].split() for line in printed(result).splitlines()}
+    cells = [re.split(r"\s{2,}", line.strip()) for line in printed(result).splitlines()]
+    lines = {name: values for name, *values in cells}
     low, median, high = np.quantile(
         [member.metrics["total_return"] for member in result.members], [0.25, 0.5, 0.75]
     )
-    assert lines["dqn: ensemble of 4 seeds"][0] == f"{100 * result.metrics['total_return']:.1f}%"
-    assert lines["dqn: 4 seeds, median"][0] == f"{100 * median:.1f}%"
+    assert lines["ensemble of 4"][0] == f"{100 * result.metrics['total_return']:.1f}%"
+    assert lines["median of 4"][0] == f"{100 * median:.1f}%"
     assert lines["lower quartile"][0] == f"{100 * low:.1f}%"
     assert lines["upper quartile"][0] == f"{100 * high:.1f}%"
     hold = result.bars.close[-1, 0] / result.bars.open[1, 0] / (1 + result.costs.buy) - 1
@@ -143,12 +144,12 @@ def test_the_summary_has_the_ensemble_the_spread_over_seeds_and_the_baselines() 
 
 
 def test_the_summary_says_which_bars_and_that_costs_are_taken_off() -> None:
-    assert printed(backtest()).splitlines()[0].strip() == "AAPL, 2010-01-04 .. 2010-10-30, after costs"
+    assert printed(backtest()).splitlines()[0].strip() == "dqn: AAPL, 2010-01-04 .. 2010-10-30, after costs"
 
 
-def test_the_summary_fits_100_columns_whatever_the_run_is_called() -> None:
+def test_the_summary_fits_80_columns_whatever_the_run_is_called() -> None:
     text = printed(backtest("2026-11-23-dqn-with-a-name-longer-than-its-column-is-wide", in_sample=True))
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text  # nothing was cut off
 
 

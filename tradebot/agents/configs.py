@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,7 @@ from tradebot.config import Config
 class DQNConfig(Config):
     """Deep Q-learning (Mnih et al. 2015) with Double Q, dueling, n-step returns and prioritized replay as options."""
 
+    actions: ClassVar[str] = "discrete"
     name: Literal["dqn"] = "dqn"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
     hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
@@ -21,7 +22,8 @@ class DQNConfig(Config):
     batch: int = Field(64, ge=1, description="Transitions per member and update")
     start: int = Field(1_000, ge=1, description="Transitions before the first update")
     every: int = Field(4, ge=1, description="Transitions between updates")
-    target_every: int = Field(250, ge=1, description="Updates between copies to the target network")
+    target_every: int = Field(250, ge=1, description="Updates between moves of the target network")
+    tau: float = Field(1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
     epsilon_fraction: float = Field(0.2, gt=0, le=1, description="Part of the training in which epsilon falls from 1")
     double: bool = Field(True, description="Double Q-learning (van Hasselt et al. 2016)")
@@ -36,6 +38,7 @@ class DQNConfig(Config):
 class A2CConfig(Config):
     """Advantage actor-critic (Mnih et al. 2016), synchronous, with generalised advantage estimation."""
 
+    actions: ClassVar[str] = "discrete, continuous"
     name: Literal["a2c"] = "a2c"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
     hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
@@ -54,6 +57,7 @@ class A2CConfig(Config):
 class PPOConfig(Config):
     """Proximal policy optimisation with the clipped surrogate (Schulman et al. 2017)."""
 
+    actions: ClassVar[str] = "discrete, continuous"
     name: Literal["ppo"] = "ppo"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
     hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")

@@ -85,7 +85,7 @@ class DQN:
         self._adam.step(loss.mean(1), learning_rate)
         self._updates += 1
         if self._updates % self.config.target_every == 0:
-            self._target.flat.copy_(self._online.flat)
+            self._target.flat.lerp_(self._online.flat, self.config.tau)
         metrics = {"loss": loss.mean(1), "q": q.mean((1, 2))}
         return Update(
             {name: value.detach().cpu().numpy() for name, value in metrics.items()},

@@ -1,7 +1,7 @@
-"""The backtest: requests of agents and rules -> accounts, fills, trades and metrics, all through `market.kernel`.
+"""The backtest: requests of agents and rules -> accounts, fills, trades and metrics, through `market.kernel`.
 
-Every member has an account of its own; the ensemble is one more account, which is given the mean of the members' requests
-and trades only when that mean changes.
+Every member has an account of its own; the ensemble is one more account, which is given the mean of the
+members' requests and trades only when that mean changes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.backtest.trades import round_trips
-from tradebot.core import Agent, Array
+from tradebot.core import Agent, Array, InputError
 from tradebot.market import kernel
 from tradebot.market.costs import Costs
 from tradebot.market.env import RUIN, TradingEnv
@@ -45,11 +45,14 @@ class Track:
 
     @cached_property
     def fills(self) -> pd.DataFrame:
-        """One row a fill, at the mid price; `fee` is commission and spread. cash -= units x price + fee gives equity back."""
+        """One row a fill, at the mid price; `fee` is commission and spread.
+
+        Replayed (cash -= signed units x price + fee), they give the equity back.
+        """
         bar = np.flatnonzero(self.traded)
         units, price, fee = self.traded[bar], self.bars.open[bar, 0], self.fees[bar]
-        if self.ruined:  # the position that was closed out at the mark
-            held = self.units[self.ruined - 1] + self.traded[self.ruined]
+        held = self.units[self.ruined - 1] + self.traded[self.ruined] if self.ruined else 0.0
+        if held != 0.0:  # ruined with a position, which was closed out at the mark
             bar = np.append(bar, self.ruined)
             units, fee = np.append(units, -held), np.append(fee, 0.0)
             price = np.append(price, self.bars.close[self.ruined, 0])
@@ -67,10 +70,16 @@ class Track:
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """One row a round trip from flat to flat or through zero; the last may still be open (no exit time)."""
+        """One row a round trip, from flat to flat or through zero; the last may be open (no exit time).
+
+        `units` is all that was entered, prices are means over units, an open trade is valued at the last
+        close, `profit` is after fees, `return` profit over the value entered, `bars` from first to last fill.
+        """
         fills = self.fills
         signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
-        trips = round_trips(signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, 0])
+        trips = round_trips(
+            signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, 0]
+        )
         first, last, closed, units, entry, exit_, profit, fee = trips
         bar = fills["bar"].to_numpy()
         entry_bar, exit_bar = bar[first], np.where(closed, bar[last], len(self.bars) - 1)
@@ -92,13 +101,16 @@ class Track:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
+        """All of `stats.metrics.METRICS`."""
+        fills = self.fills
+        traded = np.bincount(fills["bar"], fills["units"] * fills["price"], minlength=len(self.bars))
         closed = self.trades[self.trades["exit_time"].notna()]
         return summarize(
             self.equity,
             self.bars.timestamps,
             self.bars.periods_per_year,
             weight=np.abs(self.weight),
-            traded=np.abs(self.traded) * self.bars.open[:, 0],
+            traded=traded,
             fees=self.fees,
             profits=closed["profit"].to_numpy(),
             benchmark=self.benchmark,
@@ -146,10 +158,17 @@ def run(
     costs: Costs,
     in_sample: bool,
 ) -> Backtest:
-    """Simulate everything at once."""
+    """Simulate everything at once. Raises InputError for a request that is no weight in [-1, 1]."""
+    if both := {"ensemble", *members} & baselines.keys():
+        raise ValueError(f"{', '.join(sorted(both))}: a name stands for one account")
     requests = np.stack(list(members.values()), axis=1)  # [T, M]
     columns = np.column_stack([np.ones(len(bars)), requests.mean(axis=1), requests, *baselines.values()])
     names = ["buy_and_hold", "ensemble", *members, *baselines]
+    bad = np.argwhere(~(np.abs(columns) <= 1.0))
+    if len(bad):
+        t, k = bad[0]
+        when = bars.timestamps[t].astype("datetime64[s]")
+        raise InputError(f"{names[k]} asks for {columns[t, k]} at {when}: a weight must lie in [-1, 1]")
     _, ensemble, *tracks = _tracks(bars, names, columns, cash, costs)
     return Backtest(
         name,
@@ -165,7 +184,8 @@ def run(
 def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     """What each member asks for at every bar of the environment's span, without exploring: [T, M].
 
-    The environment has one account per member and a window over the whole span. A ruined member asks for nothing more.
+    The environment has one account per member and a window over the whole span. A ruined member asks for
+    nothing more. The last request, which no bar is left to fill, repeats the one before.
     """
     obs = env.reset()
     n_bars = env.n_bars
@@ -184,7 +204,7 @@ def policy_requests(agent: Agent, env: TradingEnv) -> Array:
 
 def _tracks(bars: Bars, names: Sequence[str], requests: Array, cash: float, costs: Costs) -> list[Track]:
     """One track per column of requests [T, K]; the first is the benchmark of all."""
-    *by_bar, ruined = kernel.simulate(
+    cash_held, units, equity, traded, fees, ruined = kernel.simulate(
         np.ascontiguousarray(bars.open[:, 0]),
         np.ascontiguousarray(bars.close[:, 0]),
         requests,
@@ -193,8 +213,18 @@ def _tracks(bars: Bars, names: Sequence[str], requests: Array, cash: float, cost
         costs.sell,
         RUIN * cash,
     )
-    benchmark = by_bar[2][:, 0]
     return [
-        Track(name, bars, requests[:, k], *(array[:, k] for array in by_bar), int(ruined[k]), benchmark)
+        Track(
+            name=name,
+            bars=bars,
+            request=requests[:, k],
+            cash=cash_held[:, k],
+            units=units[:, k],
+            equity=equity[:, k],
+            traded=traded[:, k],
+            fees=fees[:, k],
+            ruined=int(ruined[k]),
+            benchmark=equity[:, 0],
+        )
         for k, name in enumerate(names)
     ]

@@ -1,4 +1,4 @@
-"""Fills -> round trips. A trade goes from flat to flat, or through zero, where one fill closes a trade and opens the next."""
+"""Fills -> round trips, from flat to flat or through zero, where a fill ends one and opens the next."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def round_trips(
     fee: Array,  # [N] currency
     mark: float,  # price at which an open position is valued
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array]:
-    """Returns, per trade: first fill, last fill, closed?, signed units entered, mean entry price, mean exit price (the mark
-    while open), profit net of fees in currency, fees in currency.
+    """Returns, per trade: first fill, last fill, closed?, signed units entered, mean entry price, mean exit
+    price (the mark while open), profit net of fees in currency, fees in currency.
 
     A fill that turns the position is split: its fee goes to both trades in proportion to the units.
     """

@@ -1,4 +1,7 @@
-"""What a trading task consists of: prices, span, actions, observation, money. Free of numba, so that flags can be read from it."""
+"""What a trading task consists of: prices, span, actions, observation, money.
+
+Free of numba, so that flags can be read from it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,24 @@ ActionScheme = Literal["long-flat", "long-short", "weights"]
 class TradingConfig(Config):
     """One symbol, one account per environment."""
 
-    symbols: tuple[str, ...] = Field((), description="Symbols to trade, separated by commas (sample or --data)")
-    data: str = Field("", description="A price file (CSV, Parquet) or a synthetic market such as 'synthetic:ar1?phi=0.2'")
+    symbols: tuple[str, ...] = Field(
+        (), description="Symbols to trade, separated by commas (sample or --data)"
+    )
+    data: str = Field(
+        "", description="A price file (CSV, Parquet) or a synthetic market such as 'synthetic:ar1?phi=0.2'"
+    )
     start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
     end: str | None = Field(None, description="Last date of the span, included")
     actions: ActionScheme = Field(
         "long-flat", description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]"
     )
-    features: tuple[str, ...] = Field((), description="What the agent observes, separated by commas (default: all)")
-    window: int = Field(252, ge=2, description="Decisions in one training episode; its start is drawn at random [bars]")
+    features: tuple[str, ...] = Field(
+        (), description="What the agent observes, separated by commas (default: all)"
+    )
+    window: int = Field(
+        252, ge=2, description="Decisions in one training episode; in bars; its start is drawn at random"
+    )
     lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
-    cash: float = Field(100_000.0, gt=0, allow_inf_nan=False, description="Cash at the start [currency]")
+    cash: float = Field(
+        100_000.0, gt=0, allow_inf_nan=False, description="Cash at the start, in the currency of the prices"
+    )

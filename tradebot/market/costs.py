@@ -1,4 +1,4 @@
-"""What trading costs, as fractions of the traded value. One frozen model; the kernel takes its two numbers."""
+"""What trading costs, in one frozen model; the kernel takes its two numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from tradebot.config import Config
 class Costs(Config):
     """Proportional commission and half spread.
 
-    A buy at the mid price P fills at P (1 + half spread) and pays commission on that value; a sale mirrors it. Both are
-    booked as one fee in currency, at the mid price, so that equity never depends on how the two are told apart.
+    A buy at the mid price P fills at P (1 + half spread) and pays commission on that value; a sale mirrors
+    it. Both are booked as one fee in currency at the mid price, so that equity never depends on how the two
+    are told apart.
     """
 
-    commission_bps: float = Field(1.0, ge=0, lt=1_000, description="Commission, in basis points of the traded value")
+    commission_bps: float = Field(
+        1.0, ge=0, lt=1_000, description="Commission, in basis points of the traded value"
+    )
     half_spread_bps: float = Field(
         1.0, ge=0, lt=1_000, description="Half of the bid-ask spread, in basis points of the price"
     )

@@ -1,7 +1,7 @@
 """The batched trading environment: E accounts on one symbol, stepped together by the kernel.
 
-An episode is a window of bars; its end is a truncation, ruin is a termination. The reward of a decision is the log return
-of equity over the bar in which it is filled, times `reward_scale`.
+An episode is a window of bars; its end is a truncation, ruin is a termination. The reward of a decision is
+the log return of equity over the bar in which it is filled, times `reward_scale`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 
-RUIN = 0.01  # equity at this fraction of the initial cash is ruin; the reward there is ln(RUIN x cash / equity before)
+RUIN = 0.01  # equity / initial cash that is ruin; the reward there is ln(RUIN x initial cash / equity before)
+NOISE = 1e-12  # a deviation of log returns up to this is rounding
 TARGETS = {"long-flat": (0.0, 1.0), "long-short": (-1.0, 0.0, 1.0)}  # weights of the discrete schemes
 
 
 def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[int, int]:
-    """First and last bar of a span that the features have warmed up for, both included. Raises InputError if it is empty."""
+    """First and last bar of a span, both included, without the warm-up of the features.
+
+    Raises InputError if no two bars are left.
+    """
     chosen = bars.between(start, end)
     first, last = np.searchsorted(bars.timestamps, chosen.timestamps[[0, -1]])
     first = max(int(first), warmup)
     if last - first < 1:
         raise InputError(
-            f"{', '.join(bars.symbols)}: no two bars from {start or 'the start'} to {end or 'the end'} once the features"
-            f" have warmed up ({warmup} bars)"
+            f"{', '.join(bars.symbols)}: fewer than 2 bars from {start or 'the start'} to {end or 'the end'}"
+            f" once the features have warmed up ({warmup} bars): take a longer span or a shorter --lookback"
         )
     return first, int(last)
 
@@ -36,7 +40,7 @@ def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[i
 def reward_scale(bars: Bars, first: int, last: int) -> float:
     """1 / standard deviation of the log returns of bars first..last, so that rewards are of order one."""
     deviation = float(np.std(np.diff(np.log(bars.close[first : last + 1, 0]))))
-    return 1.0 / deviation if deviation > 0 else 1.0
+    return 1.0 / deviation if deviation > NOISE else 1.0
 
 
 class TradingEnv:
@@ -63,7 +67,9 @@ class TradingEnv:
             raise InputError(f"one symbol can be traded at a time, not {', '.join(bars.symbols)}")
         self.table = table or features.table(bars, config.features, config.lookback)
         if first < self.table.warmup or not first < last < len(bars):
-            raise InputError(f"bars {first}..{last} are not a span within {self.table.warmup}..{len(bars) - 1}")
+            raise ValueError(
+                f"bars {first}..{last} are not a span within {self.table.warmup}..{len(bars) - 1}"
+            )
         self.bars = bars
         self.reward_scale = reward_scale
         self._open = np.ascontiguousarray(bars.open[:, 0])
@@ -76,11 +82,10 @@ class TradingEnv:
         self._n_starts = last - first - self._window + 1
         self._seeds = np.repeat(np.asarray(seeds, dtype=np.int64), envs)
         self._environments = np.tile(np.arange(envs, dtype=np.int64), len(seeds))
-        n = self.n_envs
-        self._episodes = np.zeros(n, dtype=np.int64)
-        self._bar = np.zeros(n, dtype=np.int64)
-        self._last = np.zeros(n, dtype=np.int64)
-        self._accounts = np.zeros((n, kernel.N_COLUMNS))
+        self._episodes = np.zeros(self.n_envs, dtype=np.int64)
+        self._bar = np.zeros(self.n_envs, dtype=np.int64)
+        self._last = np.zeros(self.n_envs, dtype=np.int64)
+        self._accounts = np.zeros((self.n_envs, kernel.N_COLUMNS))
 
     @property
     def n_envs(self) -> int:
@@ -111,7 +116,10 @@ class TradingEnv:
         """Actions [E] or [E, 1] -> target weights [E]."""
         if self._targets is not None:
             return np.asarray(self._targets[action])
-        return np.clip(action[:, 0].astype(np.float64), -1.0, 1.0)
+        weights = np.clip(action[:, 0].astype(np.float64), -1.0, 1.0)
+        if np.isnan(weights).any():  # it would turn the whole account into NaN, silently
+            raise FloatingPointError("an action is not a number: the policy has diverged")
+        return weights
 
     def reset(self) -> Array:
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
@@ -124,7 +132,7 @@ class TradingEnv:
         reward = np.empty(n)
         terminated = np.empty(n, dtype=bool)
         truncated = np.empty(n, dtype=bool)
-        level = (self._last - self._window - self._first) // self._window
+        level = np.empty(n, dtype=np.int64)
         ended = kernel.step_accounts(
             self._open,
             self._close,
@@ -133,6 +141,8 @@ class TradingEnv:
             self._accounts,
             self._bar,
             self._last,
+            self._first,
+            self._window,
             self.requests(action),
             self._buy,
             self._sell,
@@ -143,6 +153,7 @@ class TradingEnv:
             reward,
             terminated,
             truncated,
+            level,
         )
         obs = next_obs
         if ended:

@@ -1,8 +1,8 @@
-"""What an agent sees of the market: causal pure functions Bars -> [T, A], with a declared warm-up, bounded by +-BOUND.
+"""What an agent sees of the market: causal pure functions Bars -> [T, A], bounded, with a declared warm-up.
 
-Every value at bar t is computed from the bars up to t alone. Features are computed on the full history and then sliced,
-because recursive indicators depend on where the series starts. Scales are causal too: returns are measured in units of
-their own exponentially weighted volatility.
+Every value at bar t is computed from the bars up to t alone. Features are computed on the full history and
+then sliced, because recursive indicators depend on where the series starts. Scales are causal too: returns
+are measured in units of their own exponentially weighted volatility. The unit of the prices cancels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ VOLATILITY_SPAN = 252  # bars of the exponential window that returns are scaled 
 class Feature(NamedTuple):
     """A named column of the observation."""
 
-    compute: Callable[[Bars, int], Array]  # (bars, lookback) -> [T, A]
+    compute: Callable[
+        [Bars, int], Array
+    ]  # (bars, lookback) -> [T, A]; NaN before the warm-up, bounded or not
     warmup: Callable[[int], int]  # lookback -> first bar at which the value is defined
     description: str
 
@@ -40,9 +42,12 @@ class FeatureTable(NamedTuple):
 
 
 def table(bars: Bars, names: Sequence[str], lookback: int, asset: int = 0) -> FeatureTable:
-    """The features of one symbol by name (none: all). Raises InputError for unknown names and for too few bars."""
-    names = tuple(names) or (*MARKET_FEATURES, *ACCOUNT_FEATURES)
+    """The features of one symbol by name (none: all), clipped to +-BOUND.
+
+    Raises InputError for a name that is unknown or given twice and for too few bars.
+    """
     known = (*MARKET_FEATURES, *ACCOUNT_FEATURES)
+    names = tuple(names) or known
     for name in names:
         if name not in known:
             raise InputError(f"unknown feature {name!r}{suggestion(name, known)}")
@@ -53,8 +58,8 @@ def table(bars: Bars, names: Sequence[str], lookback: int, asset: int = 0) -> Fe
     warmup = max((MARKET_FEATURES[name].warmup(lookback) for name in market), default=0)
     if len(bars) < warmup + 2:
         raise InputError(
-            f"{bars.symbols[asset]}: {len(bars)} bars are too few: these features need {warmup} to warm up and 2 to trade"
-            " (fewer features, a shorter --lookback or more prices)"
+            f"{bars.symbols[asset]}: {len(bars)} bars are too few: these features need {warmup} to warm up"
+            " and 2 to trade (take fewer features, a shorter --lookback or more prices)"
         )
     columns = [
         np.clip(MARKET_FEATURES[name].compute(bars, lookback)[:, asset], -BOUND, BOUND) for name in market
@@ -76,17 +81,20 @@ def log_returns(bars: Bars, horizon: int = 1) -> Array:
     return returns
 
 
-def volatility(bars: Bars) -> Array:
-    """Root of the exponentially weighted mean squared log return, per bar, [T, A]."""
+def volatility(bars: Bars, lookback: int) -> Array:
+    """Root of the exponentially weighted mean squared log return, per bar, [T, A].
+
+    NaN until there are `lookback` returns: the mean of fewer is no scale to measure by.
+    """
     squares = pd.DataFrame(log_returns(bars) ** 2)
-    return np.sqrt(squares.ewm(span=VOLATILITY_SPAN, ignore_na=True).mean().to_numpy())
+    mean = squares.ewm(span=VOLATILITY_SPAN, ignore_na=True, min_periods=lookback).mean()
+    return np.asarray(np.sqrt(mean))
 
 
 def _scaled_return(horizon: int) -> Feature:
     def compute(bars: Bars, lookback: int) -> Array:
-        return _ratio(log_returns(bars, horizon), volatility(bars) * np.sqrt(horizon))
+        return _ratio(log_returns(bars, horizon), volatility(bars, lookback) * np.sqrt(horizon))
 
-    # The scale is an average too: it is not trusted on the first few returns.
     return Feature(
         compute,
         lambda lookback: max(horizon, lookback),
@@ -95,24 +103,24 @@ def _scaled_return(horizon: int) -> Feature:
 
 
 def _volatility(bars: Bars, lookback: int) -> Array:
-    recent = pd.DataFrame(log_returns(bars)).rolling(lookback).std().to_numpy()
-    with np.errstate(divide="ignore"):
-        return np.log(_ratio(recent, volatility(bars)))
+    recent = np.asarray(pd.DataFrame(log_returns(bars)).rolling(lookback).std())
+    return _log_ratio(recent, volatility(bars, lookback))
 
 
 def _rsi(bars: Bars, lookback: int) -> Array:
-    return np.asarray(_per_asset(lambda close: talib.RSI(close, 14), bars.close) / 50.0 - 1.0)
+    return _per_asset(lambda close: talib.RSI(close, 14), _unitless(bars, bars.close)) / 50.0 - 1.0
 
 
 def _macd(bars: Bars, lookback: int) -> Array:
     histogram = _per_asset(lambda close: talib.MACD(close, 12, 26, 9)[2], bars.close)
-    return _ratio(histogram, bars.close * volatility(bars))
+    return _ratio(histogram, bars.close * volatility(bars, lookback))
 
 
 def _atr(bars: Bars, lookback: int) -> Array:
-    atr = _per_asset(lambda high, low, close: talib.ATR(high, low, close, 14), bars.high, bars.low, bars.close)
-    with np.errstate(divide="ignore"):
-        return np.log(_ratio(atr, bars.close * volatility(bars)))
+    atr = _per_asset(
+        lambda high, low, close: talib.ATR(high, low, close, 14), bars.high, bars.low, bars.close
+    )
+    return _log_ratio(atr, bars.close * volatility(bars, lookback))
 
 
 def _bollinger(bars: Bars, lookback: int) -> Array:
@@ -120,7 +128,7 @@ def _bollinger(bars: Bars, lookback: int) -> Array:
         upper, middle, lower = talib.BBANDS(close, lookback, 2.0, 2.0)
         return 2.0 * _ratio(close - middle, upper - lower)
 
-    return _per_asset(position, bars.close)
+    return _per_asset(position, _unitless(bars, bars.close))
 
 
 def _volume(bars: Bars, lookback: int) -> Array:
@@ -130,13 +138,16 @@ def _volume(bars: Bars, lookback: int) -> Array:
     return _per_asset(zscore, np.log1p(bars.volume))
 
 
+def _unitless(bars: Bars, price: Array) -> Array:
+    """Price / first close: TA-Lib takes a variance or a gain below 1e-14 for none, as cheap coins have it."""
+    return np.asarray(price / bars.close[0])
+
+
 def _per_asset(indicator: Callable[..., Array], *columns: Array) -> Array:
+    """The indicator of each column [T] of [T, A] arrays, stacked to [T, A]."""
+    assets = range(columns[0].shape[1])
     return np.stack(
-        [
-            indicator(*(np.ascontiguousarray(column[:, a]) for column in columns))
-            for a in range(columns[0].shape[1])
-        ],
-        axis=1,
+        [indicator(*(np.ascontiguousarray(column[:, a]) for column in columns)) for a in assets], axis=1
     )
 
 
@@ -145,15 +156,23 @@ def _ratio(value: Array, scale: Array) -> Array:
     return np.divide(value, scale, out=np.where(np.isnan(scale), np.nan, 0.0), where=scale > 0)
 
 
+def _log_ratio(value: Array, scale: Array) -> Array:
+    """ln(value / scale) of two ranges or volatilities; -inf where there is none."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(_ratio(value, scale)))
+
+
 MARKET_FEATURES: dict[str, Feature] = {
     "last_return": _scaled_return(1),
     "return_5": _scaled_return(5),
     "return_20": _scaled_return(20),
     "return_60": _scaled_return(60),
     "volatility": Feature(
-        _volatility, lambda lookback: lookback, "log ratio of the last window's volatility to the long-run one"
+        _volatility,
+        lambda lookback: lookback,
+        "log ratio of the last window's volatility to the long-run one",
     ),
-    "rsi": Feature(_rsi, lambda lookback: max(14, lookback), "relative strength index of 14 bars / 50 - 1"),
+    "rsi": Feature(_rsi, lambda lookback: 14, "relative strength index of 14 bars / 50 - 1"),
     "macd": Feature(
         _macd, lambda lookback: max(33, lookback), "MACD(12, 26, 9) histogram / (price x volatility)"
     ),
@@ -161,7 +180,7 @@ MARKET_FEATURES: dict[str, Feature] = {
         _atr, lambda lookback: max(14, lookback), "log of the average true range / (price x volatility)"
     ),
     "bollinger": Feature(
-        _bollinger, lambda lookback: lookback, "position within the Bollinger bands of +-2 deviations: -1 .. 1"
+        _bollinger, lambda lookback: lookback - 1, "position in the Bollinger bands: +-1 at 2 deviations"
     ),
-    "volume": Feature(_volume, lambda lookback: lookback, "z-score of the log volume in the last window"),
+    "volume": Feature(_volume, lambda lookback: lookback - 1, "z-score of the log volume in the last window"),
 }

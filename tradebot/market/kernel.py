@@ -1,8 +1,8 @@
 """The only place where money moves: one account, one bar, one request.
 
-Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its close. A request
-is a target weight (position value / equity); repeating the last request holds the units. Training runs `settle` over
-environments, the backtest runs it over bars. No fastmath: both must agree to the last bit.
+Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its
+close. A request is a target weight (position value / equity, finite); repeating the last one holds the units.
+Training runs `settle` over environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 """
 
 from __future__ import annotations
@@ -20,35 +20,37 @@ N_COLUMNS = 6
 ACCOUNT_FEATURES = ("equity", "position", "request", "drawdown", "unrealized")
 BOUND = 5.0  # every observation lies within +-BOUND
 
+# numpy's error model: a check for a zero divisor at every division would halve the speed.
+compiled = njit(cache=True, error_model="numpy")
 
-@njit(cache=True)
+
+@compiled
 def rebalance(
     cash: float, units: float, price: float, weight: float, buy: float, sell: float
 ) -> tuple[float, float, float, float]:
     """Trade at `price` until the position is `weight` x equity *after* the fee of this very trade.
 
-    With v the value held, E the equity and c the fee per value, v' = w (E - c |v' - v|) has the closed form below.
+    With v the value held, E = cash + v, and c = `buy` or -`sell` the fee per signed value traded,
+    v' = w (E - c (v' - v)) gives v' = w (E + c v) / (1 + w c). Where no equity would be left: close.
     Returns (cash, units, signed traded units, fee in currency).
     """
     held = units * price
     equity = cash + held
-    if weight == 0.0 or equity <= 0.0:  # nothing can be sized on no equity: close
+    cost = buy if weight * equity > held else -sell
+    target = weight * (equity + cost * held) / (1.0 + weight * cost)
+    if target * weight <= 0.0:
         target = 0.0
-    elif weight * equity > held:
-        target = weight * (equity + buy * held) / (1.0 + weight * buy)
-    else:
-        target = weight * (equity - sell * held) / (1.0 - weight * sell)
-    new_units = target / price
-    traded = new_units - units
-    fee = traded * price * buy if traded > 0.0 else -traded * price * sell
-    return cash - traded * price - fee, new_units, traded, fee
+    traded = target / price - units
+    fee = abs(traded) * price * (buy if traded > 0.0 else sell)
+    # The units held are the sum of the units traded to the last bit, so that fills add up to exactly flat.
+    return cash - traded * price - fee, units + traded, traded, fee
 
 
-@njit(cache=True)
+@compiled
 def settle(
     account: Array, request: float, open_: float, close: float, buy: float, sell: float
 ) -> tuple[float, float]:
-    """Carry one account [N_COLUMNS] over one bar, in place. Returns (signed traded units, fee in currency)."""
+    """Carry one account [N_COLUMNS] over one bar, in place. Returns (signed traded units, fee [currency])."""
     traded = fee = 0.0
     if request != account[REQUEST]:
         before = account[UNITS]
@@ -66,27 +68,35 @@ def settle(
     return traded, fee
 
 
-@njit(cache=True)
+@compiled
 def open_account(account: Array, cash: float) -> None:
     """A flat account that holds `cash`."""
     account[:] = 0.0
     account[CASH] = account[EQUITY] = account[PEAK] = cash
 
 
-@njit(cache=True)
+@compiled
 def close_out(account: Array) -> None:
-    """Ruin: the broker closes the position at the mark. What is left (it may be a debt) stays as cash."""
+    """Ruin: the broker closes the position at the mark, for free. What is left, perhaps a debt, is cash."""
     account[CASH] = account[EQUITY]
     account[UNITS] = account[REQUEST] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def observe(
-    obs: Array, market: Array, account: Array, close: float, initial: float, features: Array
+    obs: Array,  # [E, F + K], row e is written
+    e: int,
+    market: Array,  # [T, F]
+    t: int,
+    account: Array,  # [N_COLUMNS]
+    close: float,
+    initial: float,
+    features: Array,  # [K] numbers of ACCOUNT_FEATURES
 ) -> None:
-    """Write one observation [F + len(features)]: the bar's market features [F], then the account's (by their numbers)."""
-    n = market.shape[0]
-    obs[:n] = market
+    """Write one observation: the market's features of bar t, then the account's."""
+    n = market.shape[1]
+    for k in range(n):
+        obs[e, k] = market[t, k]
     equity = max(account[EQUITY], 1e-9 * initial)
     for k in range(features.shape[0]):
         which = features[k]
@@ -100,10 +110,10 @@ def observe(
             value = equity / account[PEAK] - 1.0
         else:
             value = account[UNITS] * (close - account[ENTRY]) / equity
-        obs[n + k] = min(max(value, -BOUND), BOUND)
+        obs[e, n + k] = min(max(value, -BOUND), BOUND)
 
 
-@njit(cache=True)
+@compiled
 def step_accounts(
     open_: Array,  # [T] price
     close: Array,  # [T] price
@@ -112,6 +122,8 @@ def step_accounts(
     accounts: Array,  # [E, N_COLUMNS], changed in place
     bar: Array,  # [E] int: the bar that was observed; advanced by one
     last: Array,  # [E] int: the bar at which the episode is cut off
+    first: int,  # the earliest bar a window may start at
+    window: int,  # decisions in an episode
     request: Array,  # [E] target weights
     buy: float,
     sell: float,
@@ -122,6 +134,7 @@ def step_accounts(
     reward: Array,  # [E], written
     terminated: Array,  # [E] bool, written
     truncated: Array,  # [E] bool, written
+    level: Array,  # [E] int, written: the window's start in windows from `first`
 ) -> bool:
     """Carry E accounts over one bar each. Returns whether any episode ended."""
     ended = False
@@ -131,24 +144,26 @@ def step_accounts(
         bar[e] += 1
         t = bar[e]
         settle(account, request[e], open_[t], close[t], buy, sell)
-        reward[e] = scale * np.log(max(account[EQUITY], floor) / before)
-        terminated[e] = account[EQUITY] <= floor
+        equity = account[EQUITY]
+        reward[e] = 0.0 if equity == before else scale * np.log(max(equity, floor) / before)
+        terminated[e] = equity <= floor
         truncated[e] = not terminated[e] and t >= last[e]
+        level[e] = (last[e] - window - first) // window
         if terminated[e]:
             close_out(account)
         ended |= terminated[e] or truncated[e]
-        observe(obs[e], market[t], account, close[t], initial, features)
+        observe(obs, e, market, t, account, close[t], initial, features)
     return ended
 
 
-@njit(cache=True)
+@compiled
 def simulate(
     open_: Array, close: Array, requests: Array, cash: float, buy: float, sell: float, floor: float
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Run K accounts through T bars on given requests [T, K]; requests[t] is filled at the open of t+1, the last never.
+    """Run K accounts through T bars. Row t of requests [T, K] is filled at the open of t+1, the last never.
 
-    Returns cash, units, equity, signed units traded at the open and fees, each [T, K] (row 0 is the start), and the bar
-    [K] at whose close each account was ruined and closed out (0: never).
+    Returns cash, units, equity, signed units traded at the open and fees, each [T, K] (row 0 is the start),
+    and the bar [K] at whose close each account was ruined and closed out (0: never); it never trades again.
     """
     n_bars, n_accounts = requests.shape
     out_cash = np.full((n_bars, n_accounts), cash)
@@ -174,19 +189,19 @@ def simulate(
     return out_cash, out_units, out_equity, out_traded, out_fees, ruined
 
 
-@njit(cache=True)
+@compiled
 def hash_below(seed: int, environment: int, episode: int, n: int) -> int:
-    """A number in 0 .. n-1 from (seed, environment, episode): SplitMix64 (Steele et al. 2014), chained over the three."""
+    """0 .. n-1 from (seed, environment, episode): SplitMix64 (Steele et al. 2014), chained over the three."""
     state = np.uint64(0)
     for word in (seed, environment, episode):
         state = (state ^ np.uint64(word)) + np.uint64(0x9E3779B97F4A7C15)
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         state = state ^ (state >> np.uint64(31))
-    return np.int64(state % np.uint64(n))
+    return int(state % np.uint64(n))
 
 
-@njit(cache=True)
+@compiled
 def begin_episodes(
     ended: Array,  # [E] bool: which environments start anew
     seeds: Array,  # [E] int: of the environment's member
@@ -195,13 +210,13 @@ def begin_episodes(
     first: int,  # the earliest bar a window may start at
     n_starts: int,
     window: int,  # decisions in an episode
-    bar: Array,
-    last: Array,
-    accounts: Array,
-    close: Array,
-    market: Array,
-    features: Array,
-    initial: float,
+    bar: Array,  # [E] int, written
+    last: Array,  # [E] int, written
+    accounts: Array,  # [E, N_COLUMNS], written
+    close: Array,  # [T] price
+    market: Array,  # [T, F]
+    features: Array,  # [K]
+    initial: float,  # currency
     obs: Array,  # [E, F + K], written where ended
 ) -> None:
     """Put the environments that ended at the start of a new window."""
@@ -211,4 +226,4 @@ def begin_episodes(
             last[e] = bar[e] + window
             episodes[e] += 1
             open_account(accounts[e], initial)
-            observe(obs[e], market[bar[e]], accounts[e], close[bar[e]], initial, features)
+            observe(obs, e, market, bar[e], accounts[e], close[bar[e]], initial, features)

@@ -22,7 +22,9 @@ class AR1(Config):
     """r_t = phi r_{t-1} + sqrt(1 - phi^2) sigma e_t: log returns with stationary standard deviation sigma."""
 
     phi: float = Field(0.2, gt=-1, lt=1, description="Autocorrelation of the returns")
-    sigma: float = Field(0.001, gt=0, lt=0.1, description="Stationary standard deviation of the return per bar")
+    sigma: float = Field(
+        0.001, gt=0, lt=0.1, description="Stationary standard deviation of the return per bar"
+    )
     seed: int = Field(0, ge=0, description="Seed of the path")
     n: int = Field(100_000, ge=2, le=20_000_000, description="Bars")
 
@@ -34,7 +36,7 @@ class AR1(Config):
 
 
 class GBM(Config):
-    """Geometric Brownian motion: r_t = mu - sigma^2 / 2 + sigma e_t. With mu = 0 the price is a martingale."""
+    """Geometric Brownian motion: r_t = mu - sigma^2 / 2 + sigma e_t. If mu = 0 the price is a martingale."""
 
     mu: float = Field(0.0, gt=-0.1, lt=0.1, description="Drift of the price per bar")
     sigma: float = Field(0.01, gt=0, lt=0.1, description="Standard deviation of the log return per bar")
@@ -51,17 +53,24 @@ MARKETS: dict[str, type[AR1] | type[GBM]] = {"ar1": AR1, "gbm": GBM}
 
 
 def read(spec: str) -> Bars:
-    """Bars of `synthetic:ar1?phi=0.2&sigma=0.001&seed=1&n=3000`. The symbol names the market and its seed: AR1#1."""
+    """Bars of `synthetic:ar1?phi=0.2&sigma=0.001&seed=1&n=3000`. Their symbol names market and seed: AR1#1.
+
+    Raises InputError for an unknown market or key, a value out of bounds and a path that no number can hold.
+    """
     name, _, query = spec.removeprefix(PREFIX).partition("?")
     if name not in MARKETS:
         raise InputError(f"unknown synthetic market {name!r}{suggestion(name, MARKETS)}")
     try:
-        values = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if query else {}
+        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
     except ValueError:
         raise InputError(f"{spec!r}: write the parameters as key=value&key=value") from None
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise InputError(f"{spec!r}: a parameter is given twice")
     market = build(MARKETS[name], values, spec)
     logs = np.concatenate([[0.0], np.cumsum(market.log_returns())])
-    close = 100.0 * np.exp(logs)
+    with np.errstate(over="ignore"):
+        close = 100.0 * np.exp(logs)
     if not (np.isfinite(close).all() and (close > 0).all()):
         raise InputError(f"{spec!r}: the price leaves the range of numbers; take fewer bars or smaller moves")
     open_ = np.concatenate([close[:1], close[:-1]])

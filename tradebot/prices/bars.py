@@ -86,6 +86,12 @@ class Bars:
         columns = {column: getattr(self, column)[kept] for column in COLUMNS}
         return replace(self, timestamps=self.timestamps[kept], **columns)
 
+    def rows(self, first: int, last: int) -> Bars:
+        """The bars numbered first .. last, both included."""
+        kept = slice(first, last + 1)
+        columns = {column: getattr(self, column)[kept] for column in COLUMNS}
+        return replace(self, timestamps=self.timestamps[kept], **columns)
+
     def select(self, symbols: Sequence[str]) -> Bars:
         """The bars of these symbols, in this order. InputError if one of them is not there."""
         for symbol in symbols:
@@ -171,10 +177,7 @@ def _check_labels(bars: Bars) -> None:
     """Symbols, timestamps and the shapes of everything."""
     place, stamps = _place(bars), bars.timestamps
     for symbol in bars.symbols:
-        if not (symbol and symbol.isprintable() and symbol.strip() == symbol):
-            raise InputError(
-                f"{place}{symbol!r} is not a symbol: it must be printable text without blanks around it"
-            )
+        layouts.check_symbol(symbol, place)
     if not bars.symbols or len(set(bars.symbols)) < len(bars.symbols):
         raise InputError(
             f"{place}needs one or more distinct symbols, not {', '.join(bars.symbols) or 'none'}"

@@ -48,6 +48,14 @@ def read(
         raise InputError(f"{place}cells must be numbers, dates or text in UTF-8 ({error})") from None
 
 
+def check_symbol(symbol: str, place: str) -> None:
+    """Raise InputError unless `symbol` can be printed in a line and typed as a flag."""
+    if not (symbol and symbol.isprintable() and symbol.strip() == symbol):
+        raise InputError(
+            f"{place}{symbol!r} is not a symbol: it must be printable text without blanks around it"
+        )
+
+
 def canonical(name: Hashable) -> str:
     """A column's name without case, blanks, _ . < > and a "1." in front."""
     return re.sub(r"^\d+\.|[\s_.<>]", "", str(name)).lower()
@@ -62,6 +70,7 @@ def _tidy(frame: pd.DataFrame, symbol: str | None, place: str) -> pd.DataFrame:
     plain = _plain_columns(frame, place)
     wide = {} if plain.keys() >= set(_REQUIRED) else _wide_columns(frame)
     for name, columns in wide.items():
+        check_symbol(name, place)
         _require(plain | columns, f"{place}{name}: ", frame)
     if not wide:
         _require(plain, place, frame)
@@ -162,6 +171,8 @@ def _names(frame: pd.DataFrame, columns: Columns, symbol: str | None, place: str
     names = frame.iloc[:, columns["symbol"]].astype("str").str.strip()
     if names.isna().any():
         raise InputError(f"{place}row {int(names.isna().argmax()) + 1} has no symbol")
+    for name in names.unique():
+        check_symbol(name, place)
     return names
 
 

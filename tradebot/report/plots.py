@@ -158,7 +158,7 @@ def comparison(backtests: Sequence[Backtest]) -> Figure:
 def png(figure: Figure) -> bytes:
     file = io.BytesIO()
     # Without matplotlib's version the same figure gives the same bytes.
-    figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
     return file.getvalue()
 
 

@@ -19,7 +19,7 @@ from tradebot.backtest.engine import Backtest, Track
 from tradebot.core import InputError
 from tradebot.stats.metrics import METRICS, spread
 
-HEADLINE = ("total_return", "cagr", "sharpe", "max_drawdown", "volatility", "exposure", "trades", "fees")
+HEADLINE = ("total_return", "cagr", "sharpe", "max_drawdown", "exposure", "trades", "fees")
 MISSING = "—"
 
 _PERCENT = {"total_return": 1, "cagr": 1, "volatility": 1, "max_drawdown": 1, "exposure": 1, "win_rate": 1}
@@ -53,21 +53,24 @@ def rows(backtests: Sequence[Backtest], metrics: Iterable[str]) -> list[Row]:
     metrics = tuple(metrics)
     table = []
     for backtest in backtests:
-        table.append(Row(label(backtest), _single(backtest.ensemble, metrics)))
-        if len(backtest.members) > 1:
+        name = f"{backtest.name}: " if len(backtests) > 1 else ""
+        seeds = len(backtest.members)
+        ensemble = f"{name}ensemble of {seeds}" if seeds > 1 else backtest.name
+        table.append(Row(f"{ensemble}{' (in-sample)' * backtest.in_sample}", _single(backtest.ensemble, metrics)))
+        if seeds > 1:
             values = {metric: _spread(backtest.members, metric) for metric in metrics}
-            table.append(Row(f"{backtest.name}: {len(backtest.members)} seeds, median", values))
+            table.append(Row(f"{name}median of {seeds}", values))
     table += [Row(name, _single(track, metrics)) for name, track in baselines(backtests).items()]
     return table
 
 
 def summary(backtests: Sequence[Backtest]) -> Table:
-    """The headline metrics, for a terminal of 100 columns.
+    """The headline metrics, for a terminal of 80 columns.
 
     Raises InputError if the backtests are of different bars.
     """
     table = Table(
-        title=Text(f"{span(backtests)}, after costs"),
+        title=Text(f"{f'{backtests[0].name}: ' if len(backtests) == 1 else ''}{span(backtests)}, after costs"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -77,7 +80,7 @@ def summary(backtests: Sequence[Backtest]) -> Table:
         table.add_column(metric.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
     for row in rows(backtests, HEADLINE):
         of_several = len(row.values[HEADLINE[0]]) > 1
-        name = f"{row.label}\n  lower quartile\n  upper quartile" if of_several else row.label
+        name = f"{row.label}\n    lower quartile\n    upper quartile" if of_several else row.label
         table.add_row(Text(name), *("\n".join(row.values[metric]) for metric in HEADLINE))
     return table
 

@@ -1,6 +1,6 @@
-"""Rules as causal pure functions Bars -> requested weights [T] of the first symbol: row t knows the bars up to t alone.
+"""Rules as causal pure functions Bars -> requested weights [T] of the first symbol.
 
-A rule that has not seen enough bars yet stays flat.
+Row t knows the bars up to t alone. A rule that has not seen enough bars yet stays flat.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def flat(bars: Bars) -> Array:
 
 
 def sma_cross(bars: Bars, fast: int = 50, slow: int = 200) -> Array:
-    """Long while the mean close of the last `fast` bars is above that of the last `slow` ones (Brock et al. 1992)."""
+    """Long while the mean close of `fast` bars is above that of `slow` bars (Brock et al. 1992)."""
     close = pd.Series(bars.close[:, 0])
     return _where(close.rolling(fast).mean() > close.rolling(slow).mean())
 
 
 def momentum(bars: Bars, lookback: int = 120) -> Array:
-    """Long while the return over the last `lookback` bars is positive (time-series momentum, Moskowitz et al. 2012)."""
+    """Long while the return over `lookback` bars is positive (Moskowitz, Ooi and Pedersen 2012)."""
     close = pd.Series(bars.close[:, 0])
     return _where(close > close.shift(lookback))
 
 
 def mean_reversion(bars: Bars, lookback: int = 20, enter: float = -1.0) -> Array:
-    """Buy when the close is `enter` standard deviations from its mean of `lookback` bars, sell when it is back at it."""
+    """Buy when the close is `enter` deviations from its mean of `lookback` bars, sell when it is above it."""
     close = pd.Series(bars.close[:, 0])
     z = (close - close.rolling(lookback).mean()) / close.rolling(lookback).std()
     state = pd.Series(np.nan, index=close.index).mask(z < enter, 1.0).mask(z > 0, 0.0)
@@ -45,7 +45,7 @@ def mean_reversion(bars: Bars, lookback: int = 20, enter: float = -1.0) -> Array
 
 
 def random(bars: Bars, every: int = 20, seed: int = 0) -> Array:
-    """A coin decides between long and flat, anew about every `every` bars; the same coin for the same bars."""
+    """A coin decides between long and flat, anew about every `every` bars; the same coins for a seed."""
     generator = np.random.default_rng(seed)
     draws = generator.random((len(bars), 2))
     coin = pd.Series(np.where(draws[:, 0] < 1 / every, draws[:, 1] < 0.5, np.nan))

@@ -1,0 +1,27 @@
+"""`tradebot demo`: the main job on the shipped sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradebot.cli import console
+
+
+def demo(out: Annotated[Path, typer.Option(help="Folder to write to; made anew")] = Path("demo")) -> None:
+    """Train DQN, PPO and A2C on AAPL until 2009, test them on 2010-2013 beside the baselines, write a report.
+
+    Example: [bold]tradebot demo[/bold]
+    """
+    from tradebot import api
+
+    with console.progress_bar() as progress:
+        made = api.demo(out, progress)
+    from rich.console import Console
+
+    from tradebot.report import tables
+
+    Console().print(tables.summary([result.backtest for result in made.results]))
+    print(f"Report: {made.page}")

@@ -1,0 +1,90 @@
+"""`tradebot prices list|show|check`: what prices there are and whether a file can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradebot.cli import console
+
+if TYPE_CHECKING:
+    from tradebot.prices.bars import Bars
+
+app = typer.Typer(help="Prices: what there is, and whether a file can be used.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """The symbols of the shipped sample.
+
+    Example: tradebot prices list
+    """
+    from tradebot import api
+    from tradebot.prices.sources import sample
+
+    rows = [_about(api.load(symbol)) for symbol in sample.symbols()]
+    if json:
+        console.print_json({"symbols": rows})
+        return
+    header = ["symbol", "from", "to", "bars", "bars a year"]
+    console.print_table("The shipped sample", header, [_cells(row) for row in rows])
+
+
+@app.command()
+def show(
+    symbol: Annotated[str, typer.Argument(help="A symbol of the sample, a price file or a synthetic market")],
+    json: Json = False,
+) -> None:
+    """What is known of a symbol: its span and its first and last bars.
+
+    Example: tradebot prices show AAPL
+    """
+    bars = _named(symbol)
+    if json:
+        console.print_json({**_about(bars), "fingerprint": bars.fingerprint})
+        return
+    print(bars)
+    frame = bars.to_frame()
+    print(frame if len(frame) <= 10 else f"{frame.head()}\n...\n{frame.tail().to_string(header=False)}")
+
+
+@app.command()
+def check(
+    path_or_symbol: Annotated[str, typer.Argument(help="A price file or a symbol of the sample")],
+    json: Json = False,
+) -> None:
+    """Read prices and check them: exit code 2 and the first fault if they cannot be used.
+
+    Example: tradebot prices check prices.csv
+    """
+    bars = _named(path_or_symbol)
+    if json:
+        console.print_json({"ok": True, **_about(bars)})
+        return
+    print(f"{path_or_symbol}: {len(bars):,} bars of {', '.join(bars.symbols)}, {bars.span}: usable")
+
+
+def _named(name: str) -> Bars:
+    from tradebot import api
+    from tradebot.market.synthetic import PREFIX
+
+    is_source = name.startswith(PREFIX) or Path(name).exists() or "/" in name or "." in name
+    return api.load(source=name) if is_source else api.load(name)
+
+
+def _about(bars: Bars) -> dict[str, Any]:
+    return {
+        "symbol": ", ".join(bars.symbols),
+        "start": str(bars.timestamps[0]),
+        "end": str(bars.timestamps[-1]),
+        "bars": len(bars),
+        "periods_per_year": bars.periods_per_year,
+        "source": bars.source,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [row["symbol"], row["start"][:10], row["end"][:10], f"{row['bars']:,}", f"{row['periods_per_year']:g}"]
