@@ -1,12 +1,14 @@
 """Train reinforcement-learning agents to trade, and say honestly whether they would have made money.
 
 >>> import tradebot
->>> run = tradebot.train("ppo", symbols=["AAPL"], end="2009-12-31", steps=50_000, seeds=4)
+>>> run = tradebot.train("ppo", symbols="AAPL", end="2009-12-31", steps=50_000, seeds=4)
 >>> tradebot.backtest(run)
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,3 +28,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """Two functions are called as the packages that they use: the import of a package must not hide them."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -17,13 +17,16 @@ Axis 0 of every learner's array is the member: M seeds, folds or markets that le
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Extras = Mapping[str, Array]  # what an agent wants to find again in its batch, e.g. log-probabilities: name -> [M, B, ...]
+    Array: TypeAlias = NDArray[Any]
+else:  # the command line reads this file before it knows whether numpy will be needed
+    Array = Any
+# What an agent wants to find again in its batch, e.g. log-probabilities: name -> [M, B, ...]
+Extras = Mapping[str, Array]
 State = dict[str, Any]  # nested dicts of arrays, numbers and strings: all that safetensors and JSON can hold
 
 

@@ -1,14 +1,17 @@
-"""Atomic writes: the only way anything reaches the disk. A reader sees the old file or the new one, never half of one."""
+"""Atomic writes: the only way anything reaches the disk. A reader sees the old or the new, never a half."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import itertools
 import json
 import math
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,19 @@ from tradebot.core import InputError
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write aside, fsync, rename. Raises OSError and leaves nothing behind when the disk refuses."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        make_parents(path)
+        with open(aside, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o644)  # mkstemp makes files that only their owner may read
         os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
+    except BaseException as error:
+        with suppress(OSError):
+            aside.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
@@ -45,29 +50,72 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def read_json(path: Path) -> Any:
+    """Raises InputError if the file cannot be read or is not JSON."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{path}: not readable as JSON ({error})") from None
 
 
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears whole under its name when the block ends, or not at all.
+def checksum(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
 
-    Raises InputError if the name is taken, OSError if the disk refuses.
+
+@contextmanager
+def new_folder(path: Path, *, numbered: bool = False) -> Iterator[tuple[Path, Path]]:
+    """Yields (aside, path): what is in `aside` appears whole as `path` when the block ends, or not at all.
+
+    `numbered` takes name-2, name-3 ... if the name is taken; without it that is an InputError. `aside` is
+    `.name.partial`: it reserves the name, so that two processes never make the same folder. Raises OSError if
+    the disk refuses, at the start if it can be known then.
     """
-    if path.exists():
-        raise InputError(f"{path} exists already: choose another name or remove it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    made = make_parents(path)
+    aside = None
     try:
-        yield aside
-        os.chmod(aside, 0o755)  # mkdtemp makes folders that only their owner may enter
+        aside, path = _reserved(path, numbered)
+        yield aside, path
         os.rename(aside, path)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside:
+            shutil.rmtree(aside, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # somebody else may have put something into it
+                parent.rmdir()
         raise
+
+
+def make_parents(path: Path) -> list[Path]:
+    """Make the folders above `path` that are missing. Returns them, the deepest first."""
+    missing = list(itertools.takewhile(lambda parent: not parent.exists(), path.parents))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # a file stands there, which "exists already" would not say
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from None
+    return missing
+
+
+def _reserved(wanted: Path, numbered: bool) -> tuple[Path, Path]:
+    """(aside, path) of the first name that nobody has or is making."""
+    if wanted.name in ("", ".."):
+        raise InputError(f"{wanted} is not a name for a new folder")
+    path, numbers = wanted, itertools.count(2)
+    while True:
+        aside = path.with_name(f".{path.name}.partial")
+        try:
+            aside.mkdir()
+        except FileExistsError:
+            fault = f"is being made by another process; if there is none, remove {aside}"
+        else:
+            if not os.path.lexists(path):
+                return aside, path
+            aside.rmdir()
+            fault = "exists already: choose another name or remove it"
+        if not numbered:
+            raise InputError(f"{path} {fault}")
+        path = wanted.with_name(f"{wanted.name}-{next(numbers)}")
 
 
 def _finite(value: Any) -> Any:

@@ -1,36 +1,68 @@
 """The run folder as bytes and plain data: what was asked, what happened, what was learned.
 
-`config.toml` (resolved), `manifest.json` (versions, seeds, data fingerprint, status), `events.jsonl` (episodes and
-losses), `agent.safetensors`, `backtests/<id>/`. Nothing that is loaded can run code.
+`config.toml` (resolved), `manifest.json` (versions, seeds, data fingerprint, checksum of the weights),
+`events.jsonl` (returns and losses over the training), `agent.safetensors`, `backtests/<id>/`. Nothing that is
+loaded can run code.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tradebot import files
-from tradebot.config import Config, read_toml, suggestion, to_toml
+from tradebot.config import Config, build, read_toml, suggestion, to_toml
 from tradebot.core import Array, InputError, State
 
 ROOT = Path("runs")
 
 
-class RunConfig(Config):
-    """How a population is trained, whatever the agent and the environment."""
+class TrainingData(Config):
+    """The prices that a run was trained on."""
 
-    env: str = Field("trading", description="trading, or gym:ID for a Gymnasium environment")
-    steps: int = Field(100_000, ge=1, description="Transitions of each member over all of its environments")
-    seeds: int = Field(8, ge=1, le=1024, description="Members: each is the same agent from another seed")
-    seed: int = Field(0, ge=0, description="Seed of the first member; the others follow")
-    device: str = Field("cpu", description="Where the networks live: cpu, cuda, mps")
+    source: str  # "sample", a path, "synthetic:..."
+    symbols: tuple[str, ...]
+    start: datetime  # first bar that was observed
+    end: datetime  # last bar that was traded
+    fingerprint: str  # of the full history, see Bars.fingerprint
+
+
+class Evaluation(Config):
+    """Mean returns over episodes that were never met in training, without exploring."""
+
+    model_config = ConfigDict(
+        allow_inf_nan=True
+    )  # a foreign environment may pay anything; JSON then says null
+    members: tuple[float | None, ...]
+    median: float | None
+    iqr: float | None
+
+
+class Manifest(Config):
+    """How a run came about."""
+
+    agent: str
+    env: str
+    seeds: int
+    steps: int  # transitions of each member
+    seconds: float  # wall clock of the training
+    steps_per_second: float  # of all members together
+    status: Literal["finished"]
+    finished: datetime
+    command: str  # what was typed; empty for a call from Python
+    versions: dict[str, str]  # package -> version
+    weights: str  # checksum of agent.safetensors
+    data: TrainingData | None = None  # for the trading environment
+    features: tuple[str, ...] = ()  # of the observation, in order, for the trading environment
+    evaluation: Evaluation | None = None  # for other environments
 
 
 class StoredRun(NamedTuple):
@@ -38,55 +70,75 @@ class StoredRun(NamedTuple):
 
     folder: Path
     config: dict[str, Any]  # section -> key -> value
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 def write(
     folder: Path,
     sections: Mapping[str, Config],
-    manifest: Mapping[str, Any],
-    state: State,
+    manifest: Manifest,
+    weights: bytes,
     events: Iterable[Mapping[str, Any]],
 ) -> None:
     """Write a finished run into an existing, empty folder. Raises OSError if the disk refuses."""
     files.write_text(folder / "config.toml", to_toml(sections))
     files.write_text(folder / "events.jsonl", "".join(files.to_json(event) + "\n" for event in events))
-    files.write_bytes(folder / "agent.safetensors", save(flatten(state)))
-    files.write_json(folder / "manifest.json", manifest)
+    files.write_bytes(folder / "agent.safetensors", weights)
+    files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
 
 
 def read(folder: Path) -> StoredRun:
     """Raises InputError if the folder is not that of a finished run."""
-    if not (folder / "manifest.json").is_file():
+    path = folder / "manifest.json"
+    if not path.is_file():
         raise InputError(f"{folder} is not a run folder: it has no manifest.json")
-    return StoredRun(folder, read_toml(folder / "config.toml"), files.read_json(folder / "manifest.json"))
+    return StoredRun(
+        folder, read_toml(folder / "config.toml"), build(Manifest, files.read_json(path), str(path))
+    )
 
 
-def read_state(folder: Path) -> State:
-    """What `agent.state_dict()` gave."""
-    path = folder / "agent.safetensors"
+def read_state(run: StoredRun) -> State:
+    """What `agent.state_dict()` gave. Raises InputError if it is not the file that the training wrote."""
+    path = run.folder / "agent.safetensors"
     try:
-        return unflatten(load(path.read_bytes()))
-    except (OSError, SafetensorError) as error:
+        data = path.read_bytes()
+        if files.checksum(data) != run.manifest.weights:
+            raise InputError(
+                f"{path}: damaged, its checksum is not the one in manifest.json: train the run again"
+            )
+        return _nested(load(data))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except SafetensorError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
+    """The lines of events.jsonl. Raises InputError if it cannot be read."""
     path = folder / "events.jsonl"
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    except (OSError, ValueError) as error:
+        events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
+    if not all(isinstance(event, dict) for event in events):
+        raise InputError(f"{path}: every line should be a JSON object")
+    return events
 
 
-def find(name: str, root: Path = ROOT) -> Path:
-    """The folder of a run that is given as a path or as the name it has under `root`."""
-    for folder in (Path(name), root / name):
-        if folder.exists():
-            return folder
-    known = names(root)
+def find(name: str, root: Path = ROOT, others: Iterable[str] = ()) -> Path:
+    """The folder of a run that is given as a path or as the name it has under `root`.
+
+    Raises InputError if there is none; `others` are what else might have been meant.
+    """
+    places = (Path(name), root / name)
+    runs = [folder for folder in places if (folder / "manifest.json").is_file()]
+    for folder in (*runs, *filter(Path.exists, places)):
+        return folder
+    known = [*names(root)[-20:], *others]
     hint = suggestion(name, known) if known else f" (nothing under {root}/ yet: train one first)"
-    raise InputError(f"no run {name!r}{hint}")
+    raise InputError(f"no run {'or rule ' * bool(others)}{name!r}{hint}")
 
 
 def names(root: Path = ROOT) -> list[str]:
@@ -97,27 +149,22 @@ def names(root: Path = ROOT) -> list[str]:
     return [path.parent.name for path in manifests if not path.parent.name.startswith(".")]
 
 
-def free_name(root: Path, wanted: str) -> Path:
-    """root/wanted, or with -2, -3 ... behind it if that is taken."""
-    path, n = root / wanted, 1
-    while path.exists():
-        n += 1
-        path = root / f"{wanted}-{n}"
-    return path
+def packed(state: State) -> bytes:
+    """A state as safetensors: nested dicts become `a/b/c` -> array, numbers arrays without axes."""
+    return save(_flat(state))
 
 
-def flatten(state: State, prefix: str = "") -> dict[str, Array]:
-    """Nested dicts -> `a.b.c` -> array; numbers become arrays without axes."""
+def _flat(state: State, prefix: str = "") -> dict[str, Array]:
     flat: dict[str, Array] = {}
     for key, value in state.items():
         if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}/")
+            flat |= _flat(value, f"{prefix}{key}/")
         else:
             flat[prefix + key] = np.ascontiguousarray(value) if np.ndim(value) else np.array(value)
     return flat
 
 
-def unflatten(flat: Mapping[str, Array]) -> State:
+def _nested(flat: Mapping[str, Array]) -> State:
     state: State = {}
     for path, value in flat.items():
         *parents, key = path.split("/")

@@ -140,7 +140,7 @@ def test_the_summary_has_the_ensemble_the_spread_over_seeds_and_the_baselines() 
     assert lines["upper quartile"][0] == f"{100 * high:.1f}%"
     hold = result.bars.close[-1, 0] / result.bars.open[1, 0] / (1 + result.costs.buy) - 1
     assert lines["buy_and_hold"][0] == f"{100 * hold:.1f}%"
-    assert lines["flat"] == ["0.0%", "0.0%", "—", "0.0%", "0.0%", "0.0%", "0", "0.00"]
+    assert lines["flat"] == ["0.0%", "0.0%", "—", "0.0%", "0.0%", "0", "0.00"]
 
 
 def test_the_summary_says_which_bars_and_that_costs_are_taken_off() -> None:
@@ -394,7 +394,15 @@ def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
 def test_no_string_that_is_given_becomes_part_of_the_page() -> None:
     market = bars(ATTACK)
     hold = {ATTACK: np.ones(len(market))}
-    result = engine.run(ATTACK, market, hold, hold, cash=1e4, costs=Costs(), in_sample=True)
+    result = engine.run(
+        ATTACK,
+        market,
+        hold,
+        {f"{ATTACK} again": np.ones(len(market))},
+        cash=1e4,
+        costs=Costs(),
+        in_sample=True,
+    )
     html = render(
         result, title=ATTACK, figures={ATTACK + '"': PNG}, facts={ATTACK: ATTACK, "command": ATTACK}
     )

@@ -5,10 +5,12 @@ The only place that sees every part, and where a name (`AAPL`, `synthetic:...`, 
 
 from __future__ import annotations
 
-from tradebot.api.backtesting import BacktestResult, backtest
-from tradebot.api.demo import demo
+from tradebot.api.backtesting import backtest
+from tradebot.api.demonstration import demo
 from tradebot.api.prices import load
 from tradebot.api.reporting import report
-from tradebot.api.training import Run, open_run, train
+from tradebot.api.result import BacktestResult
+from tradebot.api.run import Run, open_run
+from tradebot.api.training import train
 
 __all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "train"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradebot.config import suggestion
+from tradebot.config import listed, suggestion
 from tradebot.core import InputError
 from tradebot.market import synthetic
 from tradebot.prices.bars import Bars
@@ -21,12 +21,14 @@ def load(
 ) -> Bars:
     """Prices of one or more symbols from `sample`, a price file, or `synthetic:NAME?key=value&...`.
 
-    start and end are dates, both included. Raises InputError for what cannot be found or read.
+    Prices are in the currency of the source; `adjusted` ones are scaled for splits and dividends where the
+    source says how. start and end are dates, months or years, both included. Raises InputError for what
+    cannot be found or read.
 
-    >>> load("AAPL").close[-1, 0]        # the shipped sample, adjusted for splits and dividends
+    >>> load("AAPL").close[-1, 0]        # the shipped sample
     >>> load(source="prices.csv")        # every symbol of the file
     """
-    wanted = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    wanted = listed(symbols)
     if source == "sample":
         if not wanted:
             raise InputError(f"say which symbol: {', '.join(sample.symbols())}")
@@ -41,10 +43,10 @@ def load(
 
 
 def resolve(symbols: Sequence[str], data: str) -> Bars:
-    """The full history that --symbols and --data name; of a file, one symbol must be meant."""
+    """The full history of the one symbol that --symbols and --data name."""
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (the sample) or --data FILE")
-    bars = load(tuple(symbols), data or "sample")
+    bars = load(symbols, data or "sample")
     if len(bars.symbols) > 1:
         raise InputError(
             f"one symbol can be traded at a time, not {', '.join(bars.symbols)}: choose one with --symbols"

@@ -19,6 +19,7 @@ from tradebot.market import kernel
 from tradebot.market.costs import Costs
 from tradebot.market.env import RUIN, TradingEnv
 from tradebot.prices.bars import Bars
+from tradebot.prices.dates import spelled
 from tradebot.stats.metrics import summarize
 
 
@@ -161,14 +162,14 @@ def run(
     """Simulate everything at once. Raises InputError for a request that is no weight in [-1, 1]."""
     if both := {"ensemble", *members} & baselines.keys():
         raise ValueError(f"{', '.join(sorted(both))}: a name stands for one account")
+    for account, request in (*members.items(), *baselines.items()):
+        bad = np.flatnonzero(~(np.abs(request) <= 1.0))
+        if len(bad):
+            when = spelled(bars.timestamps[bad[0]])
+            raise InputError(f"{account} asks for {request[bad[0]]} on {when}: a weight must lie in [-1, 1]")
     requests = np.stack(list(members.values()), axis=1)  # [T, M]
     columns = np.column_stack([np.ones(len(bars)), requests.mean(axis=1), requests, *baselines.values()])
     names = ["buy_and_hold", "ensemble", *members, *baselines]
-    bad = np.argwhere(~(np.abs(columns) <= 1.0))
-    if len(bad):
-        t, k = bad[0]
-        when = bars.timestamps[t].astype("datetime64[s]")
-        raise InputError(f"{names[k]} asks for {columns[t, k]} at {when}: a weight must lie in [-1, 1]")
     _, ensemble, *tracks = _tracks(bars, names, columns, cash, costs)
     return Backtest(
         name,

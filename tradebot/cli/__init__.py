@@ -1,22 +1,50 @@
-"""The command line: one thin file per command, which parses, calls the api and prints. Heavy imports wait until a command runs."""
+"""The command line: a thin file per command, which parses, calls the api and prints.
+
+Heavy imports wait until a command runs.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import Annotated, Any
 
 import typer
 
-from tradebot.cli import agents, backtest, demo, prices, report, runs, train
+from tradebot.cli import agents, backtest, console, demo, prices, report, runs, train
 from tradebot.core import InputError
 
-app = typer.Typer(
-    name="tradebot",
-    help="Train reinforcement-learning agents to trade, backtest them on prices they never saw, and say honestly whether"
-    " they would have made money.\n\nStart with: [bold]tradebot demo[/bold]",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    add_completion=False,
-    pretty_exceptions_enable=False,
+ORDER = ("demo", "train", "backtest", "report", "runs", "prices", "agents")
+INTERRUPTED = 130
+
+
+class InOrder(console.Commands):
+    """The commands as they are used, one after the other."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(ORDER)
+
+
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave")] = False,
+) -> None:
+    """What `tradebot` does before, or without, a command."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"tradebot {installed('tradebot')}")
+        raise typer.Exit()
+    console.help_without_command(ctx)
+
+
+app = console.group(
+    "Train reinforcement-learning agents to trade, backtest them on prices they never saw, and say honestly"
+    " whether they would have made money.",
+    "tradebot demo",
+    cls=InOrder,
+    callback=root,
 )
 app.command("demo")(demo.demo)
 app.add_typer(train.app, name="train")
@@ -29,20 +57,39 @@ app.command("agents")(agents.agents)
 
 def main() -> None:
     """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it wants it to tidy up
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except InputError as error:
-        code = _complain(str(error), 2)
+        code = _failed(str(error), 2)
     except typer.TyperException as error:
-        code = _complain(error.format_message(), 2)
+        code = _failed(_explained(error), 2)
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        code = _complain(f"{where}{error.strerror or error}", 1)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted: nothing was written", 130)
+        code = _failed(f"{where}{error.strerror or error}", 1)
+    except MemoryError:
+        code = _failed("not enough memory: take fewer --seeds or --envs, or smaller networks", 1)
+    except FloatingPointError as error:
+        code = _failed(f"{error}: take a smaller --learning-rate", 1)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        console.complain("interrupted: nothing half-written is left")
     sys.exit(code)
 
 
-def _complain(message: str, code: int) -> int:
-    print(f"tradebot: {' '.join(message.split())}", file=sys.stderr)
+def _failed(message: str, code: int) -> int:
+    console.complain(message)
     return code
+
+
+def _explained(error: typer.TyperException) -> str:
+    """What typer says, with what was meant or where the help is."""
+    if near := getattr(error, "possibilities", None):
+        return f"{getattr(error, 'message', error)}: did you mean {' or '.join(near)}?"
+    context = getattr(error, "ctx", None)
+    return error.format_message() + (f" (see {context.command_path} --help)" if context else "")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from tradebot.agents.configs import CONFIGS, AgentConfig
 from tradebot.cli import console
 
 
-def agents(json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")] = False) -> None:
+def agents(json: console.Json = False) -> None:
     """The agents that can be trained.
 
     Example: tradebot agents
     """
+    about = [_about(name, model) for name, model in CONFIGS.items()]
     if json:
-        console.print_json({"agents": [_about(name, model) for name, model in CONFIGS.items()]})
+        console.print_json({"agents": about})
         return
-    rows = [[about["name"], about["actions"], about["summary"]] for about in (_about(*item) for item in CONFIGS.items())]
+    rows = [[agent["name"], agent["actions"], agent["summary"]] for agent in about]
     console.print_table("Agents (tradebot train AGENT --help)", ["agent", "actions", "what it is"], rows)
 
 

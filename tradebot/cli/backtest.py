@@ -11,37 +11,51 @@ from tradebot.cli import console
 from tradebot.cli.flags import with_flags
 from tradebot.market.costs import Costs
 
+RUN_OR_RULE = typer.Argument(
+    help="A run (its folder, or its name under runs/) or a rule: buy_and_hold, flat, sma_cross, momentum,"
+    " mean_reversion, random",
+    metavar="RUN_OR_RULE",
+    show_default=False,
+)
+SYMBOLS = typer.Option(help="Symbol to trade (default: the run's)", show_default=False)
+DATA = typer.Option(
+    help="'sample', a price file or a synthetic market (default: the run's)", show_default=False
+)
+START = typer.Option(help="First date (default: the bar after the run's training)")
+END = typer.Option(help="Last date, included (default: the last bar)")
+CASH = typer.Option(help="Cash at the start (default: the run's; 100000 for a rule)")
+BASELINES = typer.Option(help="Rules to compare with, separated by commas (default: all)")
+OUT = typer.Option(help="New folder to write to (default: one in the run's folder, or in backtests/)")
+
 
 def backtest(
-    run_or_rule: Annotated[
-        str, typer.Argument(help="A run (folder or name) or a rule: buy_and_hold, flat, sma_cross, momentum, mean_reversion, random")
-    ],
-    symbols: Annotated[str, typer.Option(help="Symbol to trade (default: the run's)")] = "",
-    data: Annotated[str, typer.Option(help="A price file or a synthetic market (default: the run's)")] = "",
-    start: Annotated[str | None, typer.Option(help="First date (default: the bar after the run's training)")] = None,
-    end: Annotated[str | None, typer.Option(help="Last date, included (default: the last bar)")] = None,
-    cash: Annotated[float | None, typer.Option(help="Cash at the start (default: the run's)")] = None,
-    baselines: Annotated[str | None, typer.Option(help="Rules to compare with, separated by commas (default: all)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to (default: in the run's folder)")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")] = False,
+    run_or_rule: Annotated[str, RUN_OR_RULE],
+    symbols: Annotated[str, SYMBOLS] = "",
+    data: Annotated[str, DATA] = "",
+    start: Annotated[str | None, START] = None,
+    end: Annotated[str | None, END] = None,
+    cash: Annotated[float | None, CASH] = None,
+    baselines: Annotated[str | None, BASELINES] = None,
+    out: Annotated[Path | None, OUT] = None,
+    json: console.Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Backtest a run or a rule, by default on the prices after its training.
 
-    Example: [bold]tradebot backtest runs/my-run --start 2010-01-01[/bold]
+    Example: tradebot backtest runs/my-run --start 2010-01-01
     """
     from tradebot import api
 
     with console.progress_bar("backtesting"):
         result = api.backtest(
             run_or_rule,
-            symbols=_names(symbols),
+            symbols=symbols,
             data=data,
             start=start,
             end=end,
             cash=cash,
-            baselines=None if baselines is None else _names(baselines),
+            baselines=baselines,
             out=out,
             command=console.command_line(),
             **settings,
@@ -57,8 +71,4 @@ def backtest(
     print(f"Report: {result.files['report.html']}")
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-command = with_flags(backtest, {"Costs (default: the run's)": Costs})
+command = with_flags(backtest, {"Costs (default: the run's; for a rule as shown)": Costs})

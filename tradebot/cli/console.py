@@ -1,4 +1,4 @@
-"""What commands print: people read tables on stdout and progress on stderr, programs read one JSON object on stdout."""
+"""What commands print: tables for people or one JSON object for programs on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -6,14 +6,64 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-Progress = Callable[[int, int, str], None]
+import typer
+from typer.core import TyperGroup
+
+from tradebot.config import suggestion
+from tradebot.core import InputError
+
+Progress = Callable[[int, int, str], None]  # (done, of how many, what is going on)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
+
+
+class Commands(TyperGroup):
+    """A group of commands that names the choice when one is unknown."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            what = self.subcommand_metavar.split()[0].lower()  # command, or agent
+            raise InputError(f"unknown {what} {args[0]!r}{suggestion(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+def group(
+    about: str,
+    example: str,
+    *,
+    what: str = "COMMAND",
+    cls: type[Commands] = Commands,
+    callback: Callable[..., None] | None = None,
+) -> typer.Typer:
+    """A group of commands; by default it prints its help when it is called without one."""
+    return typer.Typer(
+        help=f"{about}\n\nExample: {example}",
+        cls=cls,
+        callback=callback or help_without_command,
+        invoke_without_command=True,
+        options_metavar="",
+        subcommand_metavar=f"{what} [OPTIONS]",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def help_without_command(ctx: typer.Context) -> None:
+    """Print the help and leave with exit code 2."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(2)
 
 
 def command_line() -> str:
     """What was typed."""
     return shlex.join(["tradebot", *sys.argv[1:]])
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print(f"tradebot: {' '.join(message.split())}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -26,23 +76,26 @@ def print_json(value: Any) -> None:
 def progress_bar(description: str = "getting ready") -> Iterator[Progress]:
     """A bar with time left on stderr; silent where stderr is not a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    percentage = TextColumn("{task.percentage:>3.0f} %")
+    columns = (TextColumn("{task.description}"), BarColumn(), percentage, TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
 
 
 def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    from rich import box
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in header:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

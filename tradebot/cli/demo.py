@@ -9,11 +9,13 @@ import typer
 
 from tradebot.cli import console
 
+OUT = typer.Option(help="New folder to write to; demo-2, demo-3 ... if it is there already")
 
-def demo(out: Annotated[Path, typer.Option(help="Folder to write to; made anew")] = Path("demo")) -> None:
+
+def demo(out: Annotated[Path, OUT] = Path("demo")) -> None:
     """Train DQN, PPO and A2C on AAPL until 2009, test them on 2010-2013 beside the baselines, write a report.
 
-    Example: [bold]tradebot demo[/bold]
+    Example: tradebot demo
     """
     from tradebot import api
 

@@ -12,12 +12,16 @@ from tradebot.cli import console
 if TYPE_CHECKING:
     from tradebot.prices.bars import Bars
 
-app = typer.Typer(help="Prices: what there is, and whether a file can be used.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
+app = console.group(
+    "Prices: what there is, and whether a file can be used.", "tradebot prices check prices.csv"
+)
+ROWS = 10  # of which half are the first and half the last bars
+SYMBOL = typer.Argument(help="A symbol of the sample, a price file or a synthetic market", metavar="SYMBOL")
+PATH = typer.Argument(help="A price file or a symbol of the sample", metavar="PATH_OR_SYMBOL")
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_(json: console.Json = False) -> None:
     """The symbols of the shipped sample.
 
     Example: tradebot prices list
@@ -34,10 +38,7 @@ def list_(json: Json = False) -> None:
 
 
 @app.command()
-def show(
-    symbol: Annotated[str, typer.Argument(help="A symbol of the sample, a price file or a synthetic market")],
-    json: Json = False,
-) -> None:
+def show(symbol: Annotated[str, SYMBOL], json: console.Json = False) -> None:
     """What is known of a symbol: its span and its first and last bars.
 
     Example: tradebot prices show AAPL
@@ -47,15 +48,11 @@ def show(
         console.print_json({**_about(bars), "fingerprint": bars.fingerprint})
         return
     print(bars)
-    frame = bars.to_frame()
-    print(frame if len(frame) <= 10 else f"{frame.head()}\n...\n{frame.tail().to_string(header=False)}")
+    print(bars.to_frame().to_string(max_rows=ROWS))
 
 
 @app.command()
-def check(
-    path_or_symbol: Annotated[str, typer.Argument(help="A price file or a symbol of the sample")],
-    json: Json = False,
-) -> None:
+def check(path_or_symbol: Annotated[str, PATH], json: console.Json = False) -> None:
     """Read prices and check them: exit code 2 and the first fault if they cannot be used.
 
     Example: tradebot prices check prices.csv
@@ -68,6 +65,7 @@ def check(
 
 
 def _named(name: str) -> Bars:
+    """What looks like a file or a synthetic market is one; everything else is a symbol."""
     from tradebot import api
     from tradebot.market.synthetic import PREFIX
 
@@ -78,8 +76,8 @@ def _named(name: str) -> Bars:
 def _about(bars: Bars) -> dict[str, Any]:
     return {
         "symbol": ", ".join(bars.symbols),
-        "start": str(bars.timestamps[0]),
-        "end": str(bars.timestamps[-1]),
+        "start": bars.timestamps[0].item().isoformat(),
+        "end": bars.timestamps[-1].item().isoformat(),
         "bars": len(bars),
         "periods_per_year": bars.periods_per_year,
         "source": bars.source,
@@ -87,4 +85,5 @@ def _about(bars: Bars) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    return [row["symbol"], row["start"][:10], row["end"][:10], f"{row['bars']:,}", f"{row['periods_per_year']:g}"]
+    year = f"{row['periods_per_year']:g}"
+    return [row["symbol"], row["start"][:10], row["end"][:10], f"{row['bars']:,}", year]

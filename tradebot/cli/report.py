@@ -8,14 +8,14 @@ import typer
 
 from tradebot.cli import console
 
+RUN = typer.Argument(help="A run: its folder, or its name under runs/", metavar="RUN")
+OPEN = typer.Option("--open", help="Open the page in the browser")
 
-def report(
-    run: Annotated[str, typer.Argument(help="A run: its folder, or its name under runs/")],
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser")] = False,
-) -> None:
-    """The page of a run's latest backtest; makes one if there is none.
 
-    Example: [bold]tradebot report my-run --open[/bold]
+def report(run: Annotated[str, RUN], open_: Annotated[bool, OPEN] = False) -> None:
+    """Print where the page of a run's latest backtest is; makes one if there is none.
+
+    Example: tradebot report my-run --open
     """
     from tradebot import api
 

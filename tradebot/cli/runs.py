@@ -3,53 +3,92 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradebot import runs
 from tradebot.cli import console
+from tradebot.core import InputError
 
-app = typer.Typer(help="What has been trained.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
+if TYPE_CHECKING:
+    from tradebot.runs import StoredRun
+
+app = console.group("What has been trained.", "tradebot runs list")
 Root = Annotated[Path, typer.Option(help="Folder in which the runs lie")]
+RUN = typer.Argument(help="A run: its folder, or its name under --root", metavar="RUN")
 
 
 @app.command("list")
-def list_(root: Root = runs.ROOT, json: Json = False) -> None:
+def list_(root: Root = Path("runs"), json: console.Json = False) -> None:
     """All runs, oldest first.
 
     Example: tradebot runs list
     """
-    manifests = {name: runs.read(root / name).manifest for name in runs.names(root)}
+    from tradebot import runs
+
+    stored: list[StoredRun] = []
+    for name in runs.names(root):
+        try:
+            stored.append(runs.read(root / name))
+        except InputError as error:  # one damaged run must not hide the others
+            console.complain(str(error))
     if json:
-        console.print_json({"runs": [{"name": name, **manifest} for name, manifest in manifests.items()]})
-        return
-    header = ["run", "agent", "trained on", "until", "seeds", "steps", "backtests"]
-    console.print_table(
-        f"Runs in {root}/", header, [_row(root, name, m) for name, m in manifests.items()]
-    )
+        console.print_json({"runs": [{"name": run.folder.name, **_about(run)} for run in stored]})
+    elif stored:
+        header = ["run", "agent", "trained on", "until", "seeds", "steps", "backtests"]
+        console.print_table(f"Runs in {root}/", header, [_row(run) for run in stored])
+    else:
+        print(f"No runs in {root}/ yet: tradebot train --help")
 
 
 @app.command()
-def show(run: Annotated[str, typer.Argument(help="A run: its folder or its name")], root: Root = runs.ROOT, json: Json = False) -> None:
+def show(run: Annotated[str, RUN], root: Root = Path("runs"), json: console.Json = False) -> None:
     """One run: its settings and how it was made.
 
     Example: tradebot runs show my-run
     """
+    from tradebot import runs
+
     stored = runs.read(runs.find(run, root))
-    backtests = sorted(str(path.parent) for path in stored.folder.glob("backtests/*/metrics.json"))
     if json:
-        console.print_json({"run": str(stored.folder), "backtests": backtests, "config": stored.config, **stored.manifest})
+        backtests = [str(path) for path in _backtests(stored)]
+        console.print_json(
+            {"run": str(stored.folder), "backtests": backtests, "config": stored.config, **_about(stored)}
+        )
         return
-    print(f"# {stored.folder / 'config.toml'}\n{(stored.folder / 'config.toml').read_text()}")
-    for key, value in stored.manifest.items():
-        print(f"{key}: {value}")
-    print("\n".join(["backtests:", *(f"  {path}" for path in backtests)]) if backtests else "backtests: none yet")
+    about = _about(stored)
+    sections = {key: value for key, value in about.items() if isinstance(value, dict)}
+    _print("run", {key: value for key, value in about.items() if key not in sections})
+    for title, values in (sections | {f"[{key}]": value for key, value in stored.config.items()}).items():
+        _print(title, values)
+    _print("backtests", dict(enumerate(_backtests(stored), 1)))
 
 
-def _row(root: Path, name: str, manifest: dict[str, Any]) -> list[str]:
-    data = manifest.get("data")
-    trained_on, until = (", ".join(data["symbols"]), data["end"][:10]) if data else (manifest["env"], "")
-    tested = len(list((root / name).glob("backtests/*/metrics.json")))
-    return [name, manifest["agent"], trained_on, until, str(manifest["seeds"]), f"{manifest['steps']:,}", str(tested)]
+def _print(title: str, values: dict[Any, Any]) -> None:
+    print(title)
+    for key, value in values.items():
+        print(f"  {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+def _about(run: StoredRun) -> dict[str, Any]:
+    return run.manifest.model_dump(mode="json", exclude_none=True)
+
+
+def _backtests(run: StoredRun) -> list[Path]:
+    """The folders of the finished ones."""
+    folders = (path.parent for path in run.folder.glob("backtests/*/metrics.json"))
+    return sorted(folder for folder in folders if not folder.name.startswith("."))
+
+
+def _row(run: StoredRun) -> list[str]:
+    m = run.manifest
+    trained_on, until = (", ".join(m.data.symbols), f"{m.data.end:%Y-%m-%d}") if m.data else (m.env, "")
+    return [
+        run.folder.name,
+        m.agent,
+        trained_on,
+        until,
+        str(m.seeds),
+        f"{m.steps:,}",
+        str(len(_backtests(run))),
+    ]

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tradebot.agents.configs import CONFIGS
 from tradebot.cli import console
 from tradebot.cli.flags import with_flags
+from tradebot.config import Config
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.runs import RunConfig
+from tradebot.rl.configs import RunConfig
 
-app = typer.Typer(
-    help="Train a population of agents and keep it as a run.\n\n"
-    "Example: [bold]tradebot train ppo --symbols AAPL --end 2009-12-31 --steps 50000 --seeds 4[/bold]",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
+if TYPE_CHECKING:
+    from tradebot.api import Run
+
+app = console.group(
+    "Train a population of agents and keep it as a run.",
+    "tradebot train ppo --symbols AAPL --end 2009-12-31 --steps 50000 --seeds 4",
+    what="AGENT",
 )
+FILE = typer.Option(help="TOML file with settings, e.g. a run's config.toml; flags go before it")
+OUT = typer.Option(help="Folder in which the run's folder is made")
+NAME = typer.Option(help="Name of the run (default: agent, symbol and time)")
 
 
 def _train(
@@ -37,28 +43,34 @@ def _train(
             command=console.command_line(),
             **settings,
         )
-    answer = {"run": str(run.folder), **run.metrics}
     if json:
-        console.print_json(answer)
-        return
-    m = run.manifest
-    print(f"Trained {m['seeds']} x {agent}, {m['steps']:,} steps each, in {m['seconds']:.1f} s ({m['steps_per_second']:,.0f} steps/s).")
-    if "evaluation" in m:
-        e = m["evaluation"]
-        print(f"Mean return over 100 episodes, per seed: {', '.join(f'{value:.1f}' for value in e['members'])}")
-        print(f"Median {e['median']:.1f}, interquartile range {e['iqr']:.1f}.")
-        print(f"Run: {run.folder}")
+        console.print_json({"run": str(run.folder), **run.metrics})
     else:
-        print(f"Run: {run.folder}")
+        _print(run)
+
+
+def _print(run: Run) -> None:
+    m = run.manifest
+    speed = f"{m.seconds:.1f} s ({m.steps_per_second:,.0f} steps/s)"
+    print(f"Trained {m.seeds} x {m.agent}, {m.steps:,} steps each, in {speed}.")
+    print(f"Run: {run.folder}")
+    if m.evaluation is None:
         print(f"Next: tradebot backtest {run.folder}")
+        return
+    median, iqr, *members = (
+        "not finite" if value is None else f"{value:.1f}"
+        for value in (m.evaluation.median, m.evaluation.iqr, *m.evaluation.members)
+    )
+    print(f"Mean return over 100 episodes, per seed: {', '.join(members)}")
+    print(f"Median {median}, interquartile range {iqr}.")
 
 
 def _command_for(agent: str) -> None:
     def command(
-        config: Annotated[Path | None, typer.Option(help="TOML file with settings, e.g. a run's config.toml")] = None,
-        out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made")] = Path("runs"),
-        name: Annotated[str | None, typer.Option(help="Name of the run (default: agent, symbol and time)")] = None,
-        json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")] = False,
+        config: Annotated[Path | None, FILE] = None,
+        out: Annotated[Path, OUT] = Path("runs"),
+        name: Annotated[str | None, NAME] = None,
+        json: console.Json = False,
         *,
         settings: dict[str, Any],
     ) -> None:
@@ -66,8 +78,13 @@ def _command_for(agent: str) -> None:
 
     model = CONFIGS[agent]
     example = f"tradebot train {agent} --symbols AAPL --end 2009-12-31"
-    command.__doc__ = f"{(model.__doc__ or '').strip()}\n\nExample: [bold]{example}[/bold]"
-    panels = {"Training": RunConfig, "Market": TradingConfig, "Costs": Costs, f"Hyperparameters of {agent}": model}
+    command.__doc__ = f"{(model.__doc__ or '').strip()}\n\nExample: {example}"
+    panels: dict[str, type[Config]] = {
+        "Training": RunConfig,
+        "Market": TradingConfig,
+        "Costs": Costs,
+        f"Hyperparameters of {agent}": model,
+    }
     app.command(agent)(with_flags(command, panels, hidden=("name",)))
 
 

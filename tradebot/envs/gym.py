@@ -16,38 +16,33 @@ PREFIX = "gym:"
 class GymEnv:
     """`members x envs` copies of one registered environment with Box observations; discrete or Box actions.
 
-    Actions are clipped to the bounds of the Box. Copy b of a member with seed s is seeded by (s, b): it does not depend on
-    how many stand beside it.
+    Actions are clipped to the bounds of the Box. Copy b of a member with seed s is seeded by (s, b): it does
+    not depend on how many stand beside it.
     """
 
     def __init__(self, name: str, seeds: Sequence[int], envs: int) -> None:
         try:
             self._envs = [gymnasium.make(name) for _ in range(len(seeds) * envs)]
-        except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"{PREFIX}{name}: {' '.join(str(error).split())}") from None
         self._seeds = [
             int(np.random.SeedSequence([seed, b]).generate_state(1)[0]) for seed in seeds for b in range(envs)
         ]
         self._started = False
         self.observation_space, self.action_space = _spaces(name, self._envs[0])
-        self._low, self._high = (
-            (None, None)
-            if isinstance(self.action_space, Discrete)
-            else (self.action_space.low, self.action_space.high)
-        )
 
     @property
     def n_envs(self) -> int:
         return len(self._envs)
 
     def reset(self) -> Array:
-        seeds = [None] * self.n_envs if self._started else self._seeds
+        seeds = [None if self._started else seed for seed in self._seeds]
         self._started = True
         return self._stack([env.reset(seed=seed)[0] for env, seed in zip(self._envs, seeds, strict=True)])
 
     def step(self, action: Array) -> Step:
-        if self._low is not None:
-            action = np.clip(action, self._low, self._high)
+        if isinstance(self.action_space, Box):
+            action = np.clip(action, self.action_space.low, self.action_space.high)
         obs, next_obs = [], []
         reward = np.empty(self.n_envs)
         terminated = np.empty(self.n_envs, dtype=bool)
@@ -61,23 +56,24 @@ class GymEnv:
         return Step(self._stack(obs), reward, terminated, truncated, self._stack(next_obs), level)
 
     def state_dict(self) -> State:
-        """Nothing: a foreign environment cannot be asked for its state, so exact resume is not promised for it."""
+        """Nothing: a foreign environment does not show its state, so exact resume is not promised for it."""
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Start afresh from the seeds."""
+        """Start afresh from the seeds at the next reset."""
+        self._started = False
 
     @staticmethod
     def _stack(observations: list[Any]) -> Array:
         return np.asarray(observations, dtype=np.float32)
 
 
-def _spaces(name: str, env: Any) -> tuple[Box, Space]:
+def _spaces(name: str, env: gymnasium.Env[Any, Any]) -> tuple[Box, Space]:
     seen, acted = env.observation_space, env.action_space
     if not isinstance(seen, gymnasium.spaces.Box):
-        raise InputError(f"{PREFIX}{name}: observations are {seen}; only Box observations are supported")
+        raise InputError(f"{PREFIX}{name}: observations are {seen}; only Box is supported")
     if isinstance(acted, gymnasium.spaces.Discrete) and acted.start == 0:
         return Box(seen.low, seen.high), Discrete(int(acted.n))
     if isinstance(acted, gymnasium.spaces.Box) and len(acted.shape) == 1:
         return Box(seen.low, seen.high), Box(acted.low, acted.high)
-    raise InputError(f"{PREFIX}{name}: actions are {acted}; Discrete from 0 and flat Box actions are supported")
+    raise InputError(f"{PREFIX}{name}: actions are {acted}; Discrete from 0 and flat Box are supported")

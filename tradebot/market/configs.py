@@ -32,9 +32,7 @@ class TradingConfig(Config):
         (), description="What the agent observes, separated by commas (default: all)"
     )
     window: int = Field(
-        252, ge=2, description="Decisions in one training episode; in bars; its start is drawn at random"
+        252, ge=2, description="Decisions (bars) in one training episode, whose start is drawn at random"
     )
     lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
-    cash: float = Field(
-        100_000.0, gt=0, allow_inf_nan=False, description="Cash at the start, in the currency of the prices"
-    )
+    cash: float = Field(100_000.0, gt=0, description="Cash at the start, in the currency of the prices")

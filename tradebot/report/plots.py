@@ -104,6 +104,11 @@ def learning(history: pd.DataFrame, *, ylabel: str, title: str = "Learning curve
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
+    if history.empty:  # a training shorter than its episodes
+        figure.text(0.5, 0.5, "no episode ended during the training", ha="center", color=GREY)
+        axes.set_axis_off()
+        axes.set_title(_plain(title), loc="left", fontweight="bold")
+        return figure
     table = history.pivot_table(index="step", columns="member", values="value").sort_index()
     # Episodes end at different steps in each member.
     table = table.interpolate(method="index", limit_area="inside")
@@ -165,14 +170,15 @@ def png(figure: Figure) -> bytes:
 def _draw_baselines(axes: Axes, backtests: Sequence[Backtest]) -> None:
     styles = itertools.cycle(BASELINES)
     for name, track in baselines(backtests).items():
-        color, dashes = (INK, "-") if name == "buy_and_hold" else next(styles)
+        is_market = name == "buy_and_hold"  # what the others have to beat stands before them
+        color, dashes = (INK, "-") if is_market else next(styles)
         axes.plot(
             backtests[0].bars.timestamps,
             _multiple(track),
             dashes,
             color=color,
-            linewidth=1.2,
-            zorder=3,
+            linewidth=1.5 if is_market else 1.2,
+            zorder=3.5 if is_market else 3,
             label=_plain(name),
         )
 

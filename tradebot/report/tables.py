@@ -56,7 +56,9 @@ def rows(backtests: Sequence[Backtest], metrics: Iterable[str]) -> list[Row]:
         name = f"{backtest.name}: " if len(backtests) > 1 else ""
         seeds = len(backtest.members)
         ensemble = f"{name}ensemble of {seeds}" if seeds > 1 else backtest.name
-        table.append(Row(f"{ensemble}{' (in-sample)' * backtest.in_sample}", _single(backtest.ensemble, metrics)))
+        table.append(
+            Row(f"{ensemble}{' (in-sample)' * backtest.in_sample}", _single(backtest.ensemble, metrics))
+        )
         if seeds > 1:
             values = {metric: _spread(backtest.members, metric) for metric in metrics}
             table.append(Row(f"{name}median of {seeds}", values))
@@ -70,7 +72,9 @@ def summary(backtests: Sequence[Backtest]) -> Table:
     Raises InputError if the backtests are of different bars.
     """
     table = Table(
-        title=Text(f"{f'{backtests[0].name}: ' if len(backtests) == 1 else ''}{span(backtests)}, after costs"),
+        title=Text(
+            f"{f'{backtests[0].name}: ' if len(backtests) == 1 else ''}{span(backtests)}, after costs"
+        ),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

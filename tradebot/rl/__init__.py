@@ -1,1 +1,1 @@
-"""Reinforcement learning for populations: feeds, networks, returns, losses and the one loop. Knows nothing of markets."""
+"""Reinforcement learning for populations: feeds, networks, losses, the one loop. Knows no markets."""

@@ -1,4 +1,4 @@
-"""The two networks that on-policy agents share: a policy to act by and a value to judge by. M members, one parameter tensor."""
+"""The two networks of on-policy agents: a policy to act by and a value to judge by."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ActorCritic:
             device=device,
         )
         if isinstance(action_space, Discrete) and action_space.idle is not None:
-            # Without this a policy that moves at random learns to stay wherever it happens to be, before it has seen
-            # often enough that doing nothing was cheaper still.
+            # Without this a policy that moves at random learns to stay wherever it happens to be, before it
+            # has seen often enough that doing nothing was cheaper still.
             prior = math.log(IDLE_PRIOR / (1 - IDLE_PRIOR) * (action_space.n - 1))
             with torch.no_grad():
                 self.networks.parameters[f"policy.{len(hidden)}.bias"][..., action_space.idle] = prior
@@ -59,17 +59,18 @@ class ActorCritic:
 
     def value(self, obs: Tensor) -> Tensor:
         """V(s): [M, N, O] -> [M, N]"""
-        return self.networks.mlp("value", obs)[..., 0]
+        return self.networks.mlp("value", obs).squeeze(-1)
 
     def log_prob_entropy(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """log pi(a | s) and the entropy of pi(. | s), both [M, N]."""
         return self._policy.log_prob_entropy(self.networks.mlp("policy", obs), self._log_std, action)
 
     def tensor(self, array: Array, *, flat: bool = False) -> Tensor:
-        """On the device, integers as they are, all else as float32; `flat` joins the axes of an observation."""
-        tensor = torch.as_tensor(array, device=self._device)
+        """On the device, integers as they are, all else as float32; `flat` joins an observation's axes."""
+        tensor = torch.as_tensor(array)
         if tensor.is_floating_point():
-            tensor = tensor.to(torch.float32)
+            tensor = tensor.to(torch.float32)  # before it moves: not every device has double precision
+        tensor = tensor.to(self._device)
         return tensor.reshape(*tensor.shape[:2], -1) if flat else tensor
 
     def state_dict(self) -> State:

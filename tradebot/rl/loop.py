@@ -32,12 +32,14 @@ def memory_for(agent: Agent, env: Env, seeds: Sequence[int], steps: int) -> Roll
     return ReplayBuffer(agent.feed, env.observation_space, env.action_space, seeds, envs, steps)
 
 
-def train(agent: Agent, env: Env, memory: RolloutBuffer | ReplayBuffer, members: int, steps: int) -> Iterator[Event]:
-    """Train until each member has made `steps` transitions over its environments (rounded up to a whole step of all)."""
+def train(
+    agent: Agent, env: Env, memory: RolloutBuffer | ReplayBuffer, members: int, steps: int
+) -> Iterator[Event]:
+    """Train until each member has made `steps` transitions, rounded up to whole steps of its environments."""
     obs = env.reset()  # [E, *O]
     n_envs = env.n_envs
     envs = n_envs // members
-    running = np.zeros(n_envs)
+    running = np.zeros(n_envs)  # return of each episode so far
     for count in range(envs, steps + envs, envs):
         action, extras = agent.act(obs.reshape(members, envs, *obs.shape[1:]), explore=True)
         action = action.reshape(n_envs, *action.shape[2:])

@@ -1,4 +1,4 @@
-"""Losses as pure functions of tensors: per sample in, per sample out; agents average them over a member's batch."""
+"""Losses as pure functions of tensors, per sample; agents average them over a member's batch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """-min(rho A, clip(rho, 1 - clip, 1 + clip) A) with rho = pi / pi_old (Schulman et al. 2017, eq. 7). All [M, N]."""
+    """-min(rho A, clip(rho, 1 +- clip) A), rho = pi / pi_old (Schulman et al. 2017, eq. 7). All [M, N]."""
     ratio = torch.exp(log_prob - old_log_prob)
     return -torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
 
 
 def huber(error: Tensor) -> Tensor:
     """error^2 / 2 within +-1, |error| - 1/2 beyond (Mnih et al. 2015 clip the error so)."""
-    size = error.abs()
-    return torch.where(size < 1.0, 0.5 * error * error, size - 0.5)
+    clipped = error.clamp(-1.0, 1.0)
+    return clipped * (error - 0.5 * clipped)
 
 
 def td_target(reward: Tensor, discount: Tensor, terminated: Tensor, next_value: Tensor) -> Tensor:

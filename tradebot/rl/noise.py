@@ -1,4 +1,4 @@
-"""Random numbers per member, drawn in blocks. A draw depends on (seed, stream, count) alone, never on the company."""
+"""Random numbers per member, drawn in blocks: a draw depends on (seed, stream, count), not on the company."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ def generator(seed: int, stream: str, number: int = 0) -> np.random.Generator:
 class Noise:
     """A stream of arrays [M, *shape] of one law. Its whole state is how many have been drawn."""
 
-    def __init__(self, seeds: Sequence[int], stream: str, shape: tuple[int, ...], law: Law = "random") -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],  # [M]
+        stream: str,  # what the numbers are for: two purposes never share numbers
+        shape: tuple[int, ...],  # of one member's draw
+        law: Law = "random",
+    ) -> None:
         self._seeds = tuple(seeds)
         self._stream = stream
         self._shape = shape
@@ -37,10 +43,12 @@ class Noise:
         """The next [M, *shape]."""
         number, position = divmod(self.count, self._per_block)
         if number != self._number:
-            size = (self._per_block, *self._shape)
-            self._block = np.stack(
-                [getattr(generator(seed, self._stream, number), self._law)(size=size) for seed in self._seeds], axis=1
-            )
+            self._block = np.stack([self._draw_block(seed, number) for seed in self._seeds], axis=1)
             self._number = number
         self.count += 1
         return np.asarray(self._block[position])
+
+    def _draw_block(self, seed: int, number: int) -> Array:
+        """[per_block, *shape] of one member."""
+        law = getattr(generator(seed, self._stream, number), self._law)
+        return np.asarray(law(size=(self._per_block, *self._shape)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from tradebot.rl.networks import Networks
 
 
 class Adam:
-    """Minimises loss[m] over the parameters of member m. A masked member does not move, nor do its moments."""
+    """Minimises loss[m] over the parameters of member m. A masked member stays as it is, its moments too."""
 
     def __init__(
         self,
@@ -30,18 +32,20 @@ class Adam:
 
     def step(self, loss: Tensor, learning_rate: float, mask: Tensor | None = None) -> Tensor:
         """One step on loss [M] for the members in mask [M] (default: all). Returns the gradient norms [M]."""
-        gradient = self._networks.gradient(loss)
+        gradient = self._networks.gradient(loss)  # [M, P]
+        moving = (self._networks.flat, self._mean, self._square)
         with torch.no_grad():
-            norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-            gradient *= (self._max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
-            moves = None if mask is None else mask[:, None]
-            beta1, beta2 = self._betas
-            self._count += 1.0 if moves is None else moves.to(self._count.dtype)
-            _set(self._mean, torch.lerp(gradient, self._mean, beta1), moves)
-            _set(self._square, torch.lerp(gradient * gradient, self._square, beta2), moves)
-            scale = learning_rate / (1.0 - beta1**self._count)  # [M, 1]
-            root = (self._square / (1.0 - beta2**self._count)).sqrt_().add_(self._eps)
-            _set(self._networks.flat, self._networks.flat - scale * self._mean / root, moves)
+            norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+            gradient *= self._max_grad_norm / norm.clamp(min=self._max_grad_norm)
+            if mask is None:
+                self._count += 1.0
+                self._move(gradient, learning_rate)
+            else:
+                self._count += mask[:, None]
+                resting = [tensor[~mask] for tensor in moving]
+                self._move(gradient, learning_rate)
+                for tensor, rows in zip(moving, resting, strict=True):
+                    tensor[~mask] = rows
         return norm[:, 0]
 
     def state_dict(self) -> State:
@@ -56,6 +60,16 @@ class Adam:
         self._square.copy_(torch.as_tensor(state["square"]))
         self._count.copy_(torch.as_tensor(state["count"]))
 
+    def _move(self, gradient: Tensor, learning_rate: float) -> None:
+        """theta -= learning_rate root / (1 - beta1^t) m / (sqrt(v) + eps root) with root = sqrt(1 - beta2^t).
 
-def _set(target: Tensor, value: Tensor, moves: Tensor | None) -> None:
-    target.copy_(value if moves is None else torch.where(moves, value, target))
+        The order of the end of section 2, in few passes and in place: `gradient` is used up.
+        """
+        beta1, beta2 = self._betas
+        root = torch.expm1(self._count * math.log(beta2)).neg_().sqrt_()  # [M, 1]
+        rate = root / torch.expm1(self._count * math.log(beta1))  # [M, 1], negative
+        self._mean.lerp_(gradient, 1.0 - beta1)
+        self._square.mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
+        torch.sqrt(self._square, out=gradient).add_(root, alpha=self._eps)
+        torch.div(self._mean, gradient, out=gradient)
+        self._networks.flat.addcmul_(gradient, rate, value=learning_rate)

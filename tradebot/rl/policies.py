@@ -1,4 +1,4 @@
-"""Policies as pure functions of a network's output: sample, mode, log-probability, entropy; discrete and Gaussian.
+"""Policies as pure functions of a network's output: sample, mode, log-probability and entropy.
 
 The noise is handed in, because it belongs to the member.
 """
@@ -15,7 +15,7 @@ from tradebot.rl.noise import Law
 
 
 class Categorical:
-    """Actions 0 .. n-1 by their logits."""
+    """Actions 0 .. n-1 by their logits. It has no `log_std`; the argument is the Gaussian's."""
 
     noise_law: Law = "gumbel"
     log_std_size = 0
@@ -28,12 +28,18 @@ class Categorical:
         return (output + noise).argmax(-1)
 
     def mode(self, output: Tensor) -> Tensor:
+        """The likeliest action. [M, N, n] -> [M, N]"""
         return output.argmax(-1)
 
-    def log_prob_entropy(self, output: Tensor, log_std: Tensor | None, action: Tensor) -> tuple[Tensor, Tensor]:
-        log_probs = torch.log_softmax(output, -1)
-        chosen = log_probs.gather(-1, action[..., None])[..., 0]
-        return chosen, -(log_probs.exp() * log_probs).sum(-1)
+    def log_prob_entropy(
+        self, output: Tensor, log_std: Tensor | None, action: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """log pi(a | s) and the entropy of pi(. | s), in nats. [M, N, n] and action [M, N] -> [M, N] each"""
+        log_probs = torch.log_softmax(
+            output.mT.contiguous(), 1
+        )  # [M, n, N]: slow over a last axis this short
+        chosen = log_probs.gather(1, action[:, None]).squeeze(1)
+        return chosen, -(log_probs.exp() * log_probs).sum(1)
 
 
 class Gaussian:
@@ -50,9 +56,13 @@ class Gaussian:
         return output + log_std.exp() * noise
 
     def mode(self, output: Tensor) -> Tensor:
+        """The mean. [M, N, A]"""
         return output
 
-    def log_prob_entropy(self, output: Tensor, log_std: Tensor | None, action: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_entropy(
+        self, output: Tensor, log_std: Tensor | None, action: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same of the density, summed over A. [M, N, A], [M, 1, A] and action [M, N, A] -> [M, N] each"""
         assert log_std is not None
         z = (action - output) * torch.exp(-log_std)
         constant = 0.5 * math.log(2.0 * math.pi)

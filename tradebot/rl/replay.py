@@ -1,14 +1,15 @@
-"""The memory of off-policy agents: a ring per environment, sampled through a sum-tree, uniformly or by priority.
+"""The memory of off-policy agents: a ring per environment, drawn from uniformly or by priority.
 
-Each observation is kept once: the successor of slot s is slot s + 1. Where an episode ends, its last observation takes a
-slot of its own, which is never drawn.
+Each observation is kept once: the successor of slot s is slot s + 1. Where an episode ends, its last
+observation takes a slot of its own, which is never drawn.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,92 +21,19 @@ from tradebot.rl.sumtree import SumTree, set_leaf
 PRIORITY_FLOOR = 1e-6  # added to |error|, so that nothing becomes unreachable
 
 
-@njit(cache=True)
-def _add(
-    ring: tuple[Array, ...],  # obs [E, L, O], action [E, L, A], reward, terminated, ended, level [E, L]
-    head: Array,  # [E] where the next transition goes
-    live: Array,  # [M] how many slots can be drawn
-    sums: Array,
-    maxima: Array,
-    obs: Array,
-    action: Array,
-    reward: Array,
-    terminated: Array,
-    truncated: Array,
-    next_obs: Array,
-    level: Array,
-) -> None:
-    ring_obs, ring_action, ring_reward, ring_terminated, ring_ended, ring_level = ring
-    n_envs, length = ring_reward.shape
-    per_member = n_envs // live.shape[0]
-    for e in range(n_envs):
-        m = e // per_member
-        offset = (e % per_member) * length
-        capacity = sums.shape[1] // 2
-        s = head[e]
-        successor = (s + 1) % length
-        for slot in (s, successor):
-            if sums[m, capacity + offset + slot] > 0.0:
-                live[m] -= 1
-                set_leaf(sums[m], maxima[m], offset + slot, 0.0)
-        ring_obs[e, s] = obs[e]
-        ring_action[e, s] = action[e]
-        ring_reward[e, s] = reward[e]
-        ring_terminated[e, s] = terminated[e]
-        ring_ended[e, s] = terminated[e] or truncated[e]
-        ring_level[e, s] = level[e]
-        ring_obs[e, successor] = next_obs[e]
-        newest = maxima[m, 1]
-        set_leaf(sums[m], maxima[m], offset + s, newest if newest > 0.0 else 1.0)
-        live[m] += 1
-        head[e] = (successor + 1) % length if ring_ended[e, s] else successor
+class Ring(NamedTuple):
+    """S = B x L slots per member, L for each of its B environments: what was seen, done, and came of it."""
 
-
-@njit(cache=True)
-def _gather(
-    ring: tuple[Array, ...],
-    head: Array,
-    index: Array,  # [M, N]
-    n_step: int,
-    gamma: float,
-    obs: Array,
-    action: Array,
-    reward: Array,
-    terminated: Array,
-    truncated: Array,
-    next_obs: Array,
-    discount: Array,
-    level: Array,
-) -> None:
-    """Walk up to n_step slots, stopping where the episode ends or the memory does: R = sum gamma^k r, discount gamma^K."""
-    ring_obs, ring_action, ring_reward, ring_terminated, ring_ended, ring_level = ring
-    n_envs, length = ring_reward.shape
-    per_member = n_envs // index.shape[0]
-    for m in range(index.shape[0]):
-        for i in range(index.shape[1]):
-            e = m * per_member + index[m, i] // length
-            s = index[m, i] % length
-            obs[m, i] = ring_obs[e, s]
-            action[m, i] = ring_action[e, s]
-            level[m, i] = ring_level[e, s]
-            total = 0.0
-            factor = 1.0
-            for _ in range(n_step):
-                total += factor * ring_reward[e, s]
-                factor *= gamma
-                last = s
-                s = (s + 1) % length
-                if ring_ended[e, last] or s == head[e]:
-                    break
-            reward[m, i] = total
-            discount[m, i] = factor
-            terminated[m, i] = ring_terminated[e, last]
-            truncated[m, i] = ring_ended[e, last] and not ring_terminated[e, last]
-            next_obs[m, i] = ring_obs[e, s]
+    obs: Array  # [M, S, *O] float32
+    action: Array  # [M, S] int64 or [M, S, A] float32
+    reward: Array  # [M, S] float64
+    terminated: Array  # [M, S] bool
+    ended: Array  # [M, S] bool: terminated or truncated
+    level: Array  # [M, S] int64
 
 
 class ReplayBuffer:
-    """`feed.capacity` transitions per member; hands out `feed.updates` batches after every `feed.every` transitions."""
+    """Room for `feed.capacity` observations per member, in B rings; batches as the feed asks for them."""
 
     def __init__(
         self,
@@ -113,62 +41,49 @@ class ReplayBuffer:
         observation_space: Box,
         action_space: Space,
         seeds: Sequence[int],  # [M]
-        envs: int,  # environments per member
-        steps: int,  # transitions of a member in the whole training: the importance exponent reaches 1 with them
+        envs: int,  # environments per member: B
+        steps: int,  # transitions of a member in the whole training: at its end the importance exponent is 1
     ) -> None:
-        self._feed = feed
-        self._members, self._envs, self._steps = len(seeds), envs, steps
-        length = feed.capacity // envs
-        if length < feed.n_step + 2 or feed.batch > feed.capacity:
-            raise InputError(f"a replay of {feed.capacity} transitions is too small for {envs} environments")
-        n_envs = self._members * envs
-        size = int(np.prod(observation_space.shape))
-        needed = n_envs * length * (4 * size + 40) + 64 * self._members * feed.capacity
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > available:
+        smallest = envs * (feed.n_step + 2)
+        if feed.capacity < smallest:
             raise InputError(
-                f"the replay would take {needed / 1e9:.1f} GB of {available / 1e9:.1f} GB of memory: lower the capacity"
-                " or the number of seeds"
+                f"a replay of {feed.capacity} transitions is too small for {envs} environments and"
+                f" {feed.n_step}-step returns: raise the capacity to {smallest} or more"
             )
-        self._action_shape: tuple[int, ...] = () if isinstance(action_space, Discrete) else action_space.shape
-        self._action_type: type = np.int64 if isinstance(action_space, Discrete) else np.float32
-        self._obs_shape = observation_space.shape
-        self._ring: tuple[Array, ...] = (
-            np.zeros((n_envs, length, size), np.float32),
-            np.zeros((n_envs, length, max(1, int(np.prod(self._action_shape)))), self._action_type),
-            np.zeros((n_envs, length)),
-            np.zeros((n_envs, length), bool),
-            np.zeros((n_envs, length), bool),
-            np.zeros((n_envs, length), np.int64),
-        )
-        self._head = np.zeros(n_envs, np.int64)
-        self._live = np.zeros(self._members, np.int64)
-        self._tree = SumTree(self._members, envs * length)
+        self._feed = feed
+        self._steps = steps
+        self._head = np.zeros(
+            (len(seeds), envs), np.int64
+        )  # where the next transition of an environment goes
+        self._ring = _empty_ring(len(seeds), envs * (feed.capacity // envs), observation_space, action_space)
+        self._tree = SumTree(len(seeds), self._ring.reward.shape[1])
         self._noise = Noise(seeds, "replay", (feed.batch,))
         self._seen = 0  # transitions of each member so far
         self._due = 0  # of these, not yet paid for with updates
 
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
-        n_envs = len(obs)
+        """One step of all environments: obs [E, *O], action [E, ...]."""
+        ring = self._ring
         _add(
-            self._ring,
+            ring,
             self._head,
-            self._live,
             self._tree.sums,
             self._tree.maxima,
-            obs.reshape(n_envs, -1),
-            action.reshape(n_envs, -1).astype(self._action_type, copy=False),
-            step.reward,
-            step.terminated,
-            step.truncated,
-            step.next_obs.reshape(n_envs, -1),
-            step.level,
+            np.ascontiguousarray(obs, ring.obs.dtype),
+            np.ascontiguousarray(action, ring.action.dtype),
+            np.ascontiguousarray(step.reward, ring.reward.dtype),
+            np.ascontiguousarray(step.terminated),
+            np.ascontiguousarray(step.truncated),
+            np.ascontiguousarray(step.next_obs, ring.obs.dtype),
+            np.ascontiguousarray(step.level, ring.level.dtype),
         )
-        self._seen += self._envs
+        envs = self._head.shape[1]
+        self._seen += envs
         if self._seen > self._feed.start:
-            self._due += self._envs
+            self._due += envs
 
     def batches(self) -> Iterator[Batch]:
+        """As many batches [M, feed.batch] as are due."""
         while self._due >= self._feed.every:
             self._due -= self._feed.every
             for _ in range(self._feed.updates):
@@ -176,14 +91,13 @@ class ReplayBuffer:
 
     def prioritize(self, index: Array, priorities: Array) -> None:
         """Priority (|error| + floor)^alpha (Schaul et al. 2016, eq. 1). index and priorities [M, N]."""
-        self._tree.set(index, (np.abs(priorities) + PRIORITY_FLOOR) ** self._feed.alpha)
+        error = np.abs(priorities.astype(np.float64))
+        self._tree.set(index, (error + PRIORITY_FLOOR) ** self._feed.alpha)
 
     def state_dict(self) -> State:
-        names = ("obs", "action", "reward", "terminated", "ended", "level")
-        ring: dict[str, Any] = {name: array.copy() for name, array in zip(names, self._ring, strict=True)}
-        return ring | {
+        return {
+            "ring": {name: array.copy() for name, array in self._ring._asdict().items()},
             "head": self._head.copy(),
-            "live": self._live.copy(),
             "tree": self._tree.state_dict(),
             "noise": self._noise.count,
             "seen": self._seen,
@@ -191,57 +105,134 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: State) -> None:
-        for name, array in zip(("obs", "action", "reward", "terminated", "ended", "level"), self._ring, strict=True):
-            array[:] = state[name]
+        for name, array in self._ring._asdict().items():
+            array[:] = state["ring"][name]
         self._head[:] = state["head"]
-        self._live[:] = state["live"]
         self._tree.load_state_dict(state["tree"])
         self._noise.count = state["noise"]
         self._seen = state["seen"]
         self._due = state["due"]
 
     def _sample(self) -> Batch:
+        ring = self._ring
         index, probability = self._tree.sample(self._noise.draw())
-        shape = index.shape
-        obs = np.empty((*shape, self._ring[0].shape[2]), np.float32)
-        next_obs = np.empty_like(obs)
-        action = np.empty((*shape, self._ring[1].shape[2]), self._action_type)
-        reward, discount = np.empty(shape), np.empty(shape)
-        terminated, truncated = np.empty(shape, bool), np.empty(shape, bool)
-        level = np.empty(shape, np.int64)
-        _gather(
-            self._ring,
-            self._head,
-            index,
-            self._feed.n_step,
-            self._feed.gamma,
-            obs,
-            action,
-            reward,
-            terminated,
-            truncated,
-            next_obs,
-            discount,
-            level,
+        reward, discount, last, successor = _walk(
+            ring, self._head, index, self._feed.n_step, self._feed.gamma
         )
+        member = np.arange(len(index))[:, None]
+        terminated = ring.terminated[member, last]
         return Batch(
-            obs.reshape(*shape, *self._obs_shape),
-            action.reshape(*shape, *self._action_shape),
-            reward,
-            terminated,
-            truncated,
-            next_obs.reshape(*shape, *self._obs_shape),
-            None,
-            {"discount": discount},
-            index,
-            level,
-            self._weight(probability),
+            obs=ring.obs[member, index],
+            action=ring.action[member, index],
+            reward=reward,
+            terminated=terminated,
+            truncated=ring.ended[member, last] & ~terminated,
+            next_obs=ring.obs[member, successor],
+            next_action=None,
+            extras={"discount": discount},
+            index=index,
+            level=ring.level[member, index],
+            weight=self._weight(probability),
         )
 
     def _weight(self, probability: Array) -> Array | None:
-        """(N P)^-beta / max over the batch (Schaul et al. 2016, section 3.4), [M, N]."""
+        """(size P)^-beta over the batch's largest: size cancels (Schaul et al. 2016, section 3.4). [M, N]"""
         if self._feed.alpha == 0:
             return None
         beta = self._feed.beta + (1 - self._feed.beta) * min(1.0, self._seen / self._steps)
-        weight = (self._live[:, None] * probability) ** -beta
-        return np.asarray(weight / weight.max(axis=1, keepdims=True))
+        return np.asarray((probability / probability.min(axis=1, keepdims=True)) ** -beta)
+
+
+def _empty_ring(members: int, slots: int, observation_space: Box, action_space: Space) -> Ring:
+    """Raises InputError where the machine has less memory than the ring and its tree take."""
+    action_shape = () if isinstance(action_space, Discrete) else action_space.shape
+    action_type = np.int64 if isinstance(action_space, Discrete) else np.float32
+    per_slot = 4 * math.prod(observation_space.shape) + 8 * math.prod(action_shape) + 18
+    needed = members * (slots * per_slot + SumTree.bytes_per_member(slots))
+    present = _physical_memory()
+    if needed > present:
+        raise InputError(
+            f"the replay would take {needed / 1e9:.1f} GB and the machine has {present / 1e9:.1f} GB:"
+            " lower the capacity or the number of seeds"
+        )
+    shape = (members, slots)
+    return Ring(
+        obs=np.zeros((*shape, *observation_space.shape), np.float32),
+        action=np.zeros((*shape, *action_shape), action_type),
+        reward=np.zeros(shape),
+        terminated=np.zeros(shape, np.bool_),
+        ended=np.zeros(shape, np.bool_),
+        level=np.zeros(shape, np.int64),
+    )
+
+
+def _physical_memory() -> float:
+    """Bytes; infinite where the system does not say (Windows: there numpy's own MemoryError has to do)."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+@njit(cache=True)
+def _add(
+    ring: Ring,
+    head: Array,  # [M, B]
+    sums: Array,
+    maxima: Array,
+    obs: Array,  # [M x B, *O], like all that follows
+    action: Array,
+    reward: Array,
+    terminated: Array,
+    truncated: Array,
+    next_obs: Array,
+    level: Array,
+) -> None:
+    members, envs = head.shape
+    length = ring.reward.shape[1] // envs
+    leaves = sums.shape[1] // 2
+    for m in range(members):
+        for b in range(envs):
+            e = m * envs + b
+            s = b * length + head[m, b]
+            successor = b * length + (head[m, b] + 1) % length
+            for slot in (s, successor):  # what stood there loses its observation
+                if sums[m, leaves + slot] > 0.0:
+                    set_leaf(sums[m], maxima[m], slot, 0.0)
+            ring.obs[m, s] = obs[e]
+            ring.action[m, s] = action[e]
+            ring.reward[m, s] = reward[e]
+            ring.terminated[m, s] = terminated[e]
+            ring.ended[m, s] = terminated[e] or truncated[e]
+            ring.level[m, s] = level[e]
+            ring.obs[m, successor] = next_obs[e]
+            largest = maxima[m, 1]
+            set_leaf(sums[m], maxima[m], s, largest if largest > 0.0 else 1.0)
+            head[m, b] = (head[m, b] + (2 if ring.ended[m, s] else 1)) % length
+
+
+@njit(cache=True)
+def _walk(
+    ring: Ring, head: Array, index: Array, n_step: int, gamma: float
+) -> tuple[Array, Array, Array, Array]:
+    """From the slots index [M, N] up to n_step on, stopping where the episode ends or the memory does.
+
+    Returns sum gamma^k r_k, the discount gamma^K of what follows, the last slot, its successor: all [M, N].
+    """
+    length = ring.reward.shape[1] // head.shape[1]
+    reward = np.zeros(index.shape)
+    discount = np.ones(index.shape)
+    last = index.copy()
+    successor = index.copy()
+    for m in range(index.shape[0]):
+        for i in range(index.shape[1]):
+            b = index[m, i] // length
+            s = index[m, i]
+            for _ in range(n_step):
+                last[m, i] = s
+                reward[m, i] += discount[m, i] * ring.reward[m, s]
+                discount[m, i] *= gamma
+                s = b * length + (s + 1) % length
+                if ring.ended[m, last[m, i]] or s == b * length + head[m, b]:
+                    break
+            successor[m, i] = s
+    return reward, discount, last, successor

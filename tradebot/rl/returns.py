@@ -36,5 +36,13 @@ def batch_advantage(
 ) -> Array:
     """`gae` of a rollout batch, whose N = T x B transitions are time-major: all [M, N]."""
     by_time = (len(value), n_steps, -1)
-    columns = (batch.reward, batch.terminated, batch.truncated, value, next_value)
-    return gae(*(column.reshape(by_time) for column in columns), gamma, lambda_).reshape(value.shape)
+    advantage = gae(
+        batch.reward.reshape(by_time),
+        batch.terminated.reshape(by_time),
+        batch.truncated.reshape(by_time),
+        value.reshape(by_time),
+        next_value.reshape(by_time),
+        gamma,
+        lambda_,
+    )
+    return advantage.reshape(value.shape)

@@ -10,48 +10,67 @@ from tradebot.core import Array, Batch, Extras, Rollout, State, Step
 
 
 class RolloutBuffer:
-    """Collects [T, E] transitions and hands them out as one batch [M, T x B], time-major within a member."""
+    """Collects T x E transitions and hands them out as one batch [M, T x B], time-major within a member."""
 
     def __init__(self, feed: Rollout, members: int) -> None:
-        self._n_steps = feed.n_steps
+        self._n_steps = feed.n_steps  # T
         self._members = members
-        self._steps: list[dict[str, Array]] = []
+        self._columns: dict[str, Array] = {}  # name -> [M, T, B, ...]
+        self._extras: dict[str, Array] = {}  # the same, of what the agent added
+        self._filled = 0  # steps that are held
 
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
-        self._steps.append(
-            {
-                "obs": obs,
-                "action": action,
-                "reward": step.reward,
-                "terminated": step.terminated,
-                "truncated": step.truncated,
-                "next_obs": step.next_obs,
-                "level": step.level,
-            }
-            | {f"extras.{name}": value.reshape(len(obs), *value.shape[2:]) for name, value in extras.items()}
-        )
+        columns = {
+            "obs": obs,
+            "action": action,
+            "reward": step.reward,
+            "terminated": step.terminated,
+            "truncated": step.truncated,
+            "next_obs": step.next_obs,
+            "level": step.level,
+        }
+        for name, value in columns.items():
+            self._put(self._columns, name, value.reshape(self._members, -1, *value.shape[1:]))
+        for name, value in extras.items():
+            self._put(self._extras, name, value)
+        self._filled += 1
 
     def batches(self) -> Iterator[Batch]:
         """The whole rollout when it is full, nothing before."""
-        if len(self._steps) < self._n_steps:
+        if self._filled < self._n_steps:
             return
-        columns = {name: self._member_major([step[name] for step in self._steps]) for name in self._steps[0]}
-        extras = {name.removeprefix("extras."): columns.pop(name) for name in list(columns) if "." in name}
-        self._steps = []
+        columns, extras = _joined(self._columns), _joined(self._extras)
+        self._columns, self._extras, self._filled = {}, {}, 0  # the next one is written elsewhere
         yield Batch(**columns, next_action=None, extras=extras, index=None, weight=None)
 
     def prioritize(self, index: Array, priorities: Array) -> None:
         """A rollout forgets at once what it has handed out: there is nothing to prioritize."""
 
     def state_dict(self) -> State:
-        return {str(t): dict(step) for t, step in enumerate(self._steps)}
+        held = slice(None, self._filled)
+        return {
+            "columns": {name: value[:, held].copy() for name, value in self._columns.items()},
+            "extras": {name: value[:, held].copy() for name, value in self._extras.items()},
+            "filled": self._filled,
+        }
 
     def load_state_dict(self, state: State) -> None:
-        self._steps = [state[str(t)] for t in range(len(state))]
+        self._columns, self._extras, self._filled = {}, {}, 0
+        for t in range(state["filled"]):
+            for name, value in state["columns"].items():
+                self._put(self._columns, name, value[:, t])
+            for name, value in state["extras"].items():
+                self._put(self._extras, name, value[:, t])
+            self._filled += 1
 
-    def _member_major(self, steps: list[Array]) -> Array:
-        """T arrays [E, ...] -> [M, T x B, ...]"""
-        stacked = np.stack(steps)  # [T, E, ...]
-        n_steps, n_envs, *rest = stacked.shape
-        by_member = stacked.reshape(n_steps, self._members, n_envs // self._members, *rest)
-        return by_member.swapaxes(0, 1).reshape(self._members, -1, *rest)
+    def _put(self, columns: dict[str, Array], name: str, value: Array) -> None:
+        """Write [M, B, ...] at the step that is being filled."""
+        if name not in columns:
+            members, *rest = value.shape
+            columns[name] = np.empty((members, self._n_steps, *rest), value.dtype)
+        columns[name][:, self._filled] = value
+
+
+def _joined(columns: dict[str, Array]) -> dict[str, Array]:
+    """[M, T, B, ...] -> [M, T x B, ...]"""
+    return {name: value.reshape(len(value), -1, *value.shape[3:]) for name, value in columns.items()}

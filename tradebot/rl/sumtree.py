@@ -1,7 +1,7 @@
-"""A sum-tree for members x capacity: draw leaves in proportion to their priority and change priorities in log time.
+"""A sum-tree for members x leaves: drawing in proportion to priority and changing one take logarithmic time.
 
-Heap layout: node 1 is the root, the children of i are 2i and 2i + 1, leaf k is node capacity + k. A second heap of the
-same shape holds the maximum, so that new transitions get the largest priority that is in the tree *now*.
+Heap layout: node 1 is the root, the children of i are 2i and 2i + 1, leaf k is node leaves + k. A second heap
+of the same shape holds the maximum, so that new transitions get the largest priority that is there *now*.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from numba import njit
 from tradebot.core import Array, State
 
 
+def _leaves(capacity: int) -> int:
+    """The next power of two, two at the least."""
+    return 1 << max(1, (capacity - 1).bit_length())
+
+
 @njit(cache=True)
 def set_leaf(sums: Array, maxima: Array, leaf: int, priority: float) -> None:
-    """One member's heaps [2 capacity]: put a priority at a leaf and repair the path to the root."""
+    """One member's heaps [2 leaves]: put a priority at a leaf and repair the path to the root."""
     node = sums.shape[0] // 2 + leaf
     sums[node] = maxima[node] = priority
     node //= 2
@@ -27,16 +32,16 @@ def set_leaf(sums: Array, maxima: Array, leaf: int, priority: float) -> None:
 @njit(cache=True)
 def find_leaf(sums: Array, mass: float) -> int:
     """The leaf at which the running sum of priorities passes `mass`; never one of priority zero."""
-    capacity = sums.shape[0] // 2
+    leaves: int = sums.shape[0] // 2
     node = 1
-    while node < capacity:
+    while node < leaves:
         left = 2 * node
         if mass < sums[left] or sums[left + 1] == 0.0:
             node = left
         else:
             mass -= sums[left]
             node = left + 1
-    return node - capacity
+    return node - leaves
 
 
 @njit(cache=True)
@@ -64,9 +69,14 @@ class SumTree:
     """Priorities of M members x capacity leaves, zero at the start."""
 
     def __init__(self, members: int, capacity: int) -> None:
-        size = 1 << max(1, capacity - 1).bit_length()  # leaves: the next power of two
-        self.sums = np.zeros((members, 2 * size))
-        self.maxima = np.zeros((members, 2 * size))
+        leaves = _leaves(capacity)
+        self.sums = np.zeros((members, 2 * leaves))
+        self.maxima = np.zeros((members, 2 * leaves))
+
+    @staticmethod
+    def bytes_per_member(capacity: int) -> int:
+        """What a tree will take of memory."""
+        return 2 * 2 * 8 * _leaves(capacity)
 
     @property
     def total(self) -> Array:
@@ -79,7 +89,7 @@ class SumTree:
         return self.maxima[:, 1]
 
     def set(self, index: Array, priority: Array) -> None:
-        """index [M, N] int, priority [M, N] >= 0; of leaves named twice the last counts."""
+        """index [M, N] int, priority [M, N] >= 0 and finite; of leaves named twice the last counts."""
         _set_leaves(self.sums, self.maxima, index, priority)
 
     def sample(self, uniform: Array) -> tuple[Array, Array]:
@@ -94,6 +104,6 @@ class SumTree:
         return {"priority": self.sums[:, leaves:].copy()}
 
     def load_state_dict(self, state: State) -> None:
-        """Inner nodes are sums of two children whatever the order of the updates was, so the leaves say it all."""
+        """Inner nodes are sums of two children, in whatever order leaves were set: the leaves say it all."""
         priority = state["priority"]
         self.set(np.tile(np.arange(priority.shape[1]), (len(priority), 1)), priority)

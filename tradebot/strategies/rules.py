@@ -13,6 +13,8 @@ import pandas as pd
 from tradebot.core import Array
 from tradebot.prices.bars import Bars
 
+Rule = Callable[[Bars], Array]
+
 
 def buy_and_hold(bars: Bars) -> Array:
     """Everything in at the first open, and never a trade again."""
@@ -52,7 +54,7 @@ def random(bars: Bars, every: int = 20, seed: int = 0) -> Array:
     return np.asarray(coin.ffill().fillna(0.0))
 
 
-RULES: dict[str, Callable[[Bars], Array]] = {
+RULES: dict[str, Rule] = {
     "buy_and_hold": buy_and_hold,
     "flat": flat,
     "sma_cross": sma_cross,

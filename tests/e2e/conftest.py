@@ -1,0 +1,67 @@
+"""The command line called in this process, and one small run that the tests share."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tradebot
+from tradebot.cli import main
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Cli]:
+    """`tradebot WORDS` in an empty folder, on a terminal of 80 columns."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["tradebot", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        return Answer(int(left.value.code or 0), *capsys.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tradebot.Run:
+    """Two members of A2C, hardly trained, on AAPL until 2009. Copy its folder before you change it."""
+    out = tmp_path_factory.mktemp("runs")
+    return tradebot.train(
+        "a2c", symbols="AAPL", end="2009-12-31", steps=400, seeds=2, window=20, out=out, name="small"
+    )
+
+
+@pytest.fixture(scope="session")
+def prices() -> pd.DataFrame:
+    """300 daily bars of a random walk, as a table that can be damaged."""
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.01, 300)))
+    open_ = np.append(close[:1], close[:-1])
+    return pd.DataFrame(
+        {
+            "date": pd.bdate_range("2001-01-01", periods=300).strftime("%Y-%m-%d"),
+            "open": open_,
+            "high": np.maximum(open_, close),
+            "low": np.minimum(open_, close),
+            "close": close,
+            "volume": 1000.0,
+        }
+    )

@@ -1,0 +1,119 @@
+"""A disk that refuses gives one line and exit code 1, Ctrl-C 130; neither leaves anything half-written."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Answer, Cli
+from tradebot.api import training
+
+AAPL = ("--symbols", "AAPL", "--end", "2009-12-31")
+TRAIN = ("train", "a2c", "--steps", 40, "--seeds", 1, *AAPL)
+
+
+def assert_failed(answer: Answer, *mentions: str) -> None:
+    """One line on stderr, nothing on stdout, exit code 1."""
+    assert (answer.code, answer.out, answer.err.count("\n")) == (1, "", 1), answer
+    assert "Traceback" not in answer.err
+    assert [mention for mention in mentions if mention not in answer.err] == []
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "rename"])
+@pytest.mark.parametrize("words", [TRAIN, ("backtest", "flat", *AAPL)], ids=["train", "backtest"])
+def test_a_full_disk_leaves_nothing_half_written(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], call: str
+) -> None:
+    with monkeypatch.context() as disk:
+        disk.setattr(os, call, full)
+        assert_failed(cli(*words, "--out", "new/folder"), "No space left on device")
+    assert list(Path().iterdir()) == []
+    assert cli(*words, "--out", "new/folder").code == 0
+
+
+def no_training(*_: object) -> Iterator[Any]:
+    raise AssertionError("trained before it was known whether the result can be kept")
+    yield
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_training(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "train_loop", no_training)
+    Path("file").write_text("mine")
+    for out in ("file", "file/below", "file/far/below"):
+        assert_failed(cli(*TRAIN, "--out", out), "Not a directory")
+        assert_failed(cli("demo", "--out", f"{out}/demo"), "Not a directory")
+    assert Path("file").read_text() == "mine"
+    assert list(Path().iterdir()) == [Path("file")]
+
+
+def test_a_read_only_folder_is_found_before_the_training(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with a real one: root, as which tests may run, writes everywhere."""
+    Path("mine").mkdir()
+
+    def read_only(path: Path, mode: int = 0o777) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(training, "train_loop", no_training)
+    monkeypatch.setattr(os, "mkdir", read_only)
+    assert_failed(cli(*TRAIN, "--out", "mine"), "mine/", "Permission denied")
+
+
+def test_files_that_may_not_grow_leave_nothing_half_written(tmp_path: Path) -> None:
+    """A real full disk is like this: the write itself fails in the middle."""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    words = [sys.executable, "-m", "tradebot", *map(str, TRAIN)]
+    done = subprocess.run(
+        words, cwd=tmp_path, preexec_fn=limited, capture_output=True, text=True, check=False
+    )
+    assert_failed(Answer(done.returncode, done.stdout, done.stderr), "agent.safetensors", "File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [(MemoryError(), "fewer --seeds"), (FloatingPointError("diverged"), "--learning-rate")],
+)
+def test_a_training_that_fails_says_what_to_do_and_leaves_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Exception, advice: str
+) -> None:
+    def failing(*_: object) -> Iterator[Any]:
+        raise error
+        yield
+
+    monkeypatch.setattr(training, "train_loop", failing)
+    assert_failed(cli(*TRAIN), advice)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_nothing_half_written(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def interrupted(*_: object) -> Iterator[Any]:
+        assert [path.name for path in Path("runs").iterdir()] == [".mine.partial"]
+        signal.raise_signal(number)
+        raise AssertionError("went on")
+        yield
+
+    monkeypatch.setattr(training, "train_loop", interrupted)
+    answer = cli(*TRAIN, "--name", "mine")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (130, "", 1)
+    assert answer.err.startswith("tradebot: interrupted")
+    assert list(Path().iterdir()) == []

@@ -1,0 +1,39 @@
+"""The log of a training: means over spans, whatever the number of events."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tradebot.api.log import LINES, Log
+from tradebot.files import to_json
+from tradebot.rl.loop import Event
+
+NOBODY, NOTHING = np.array([], dtype=np.int64), np.array([])
+
+
+def test_episodes_of_a_span_are_averaged_by_member() -> None:
+    log = Log(members=3, steps=LINES * 10, scale=2.0)  # a span is 10 transitions
+    assert not log.add(Event(4, np.array([0, 0, 2]), np.array([1.0, 3.0, 8.0]), None))
+    assert log.add(Event(12, np.array([0]), np.array([5.0]), {"loss": np.array([0.1234567, np.nan, 3.0])}))
+    assert log.add(Event(20, NOBODY, NOTHING, None))
+    assert log.lines() == [
+        # member 0: (1 + 3 + 5) / 3 episodes / scale 2; member 1 has none; member 2: 8 / 2
+        {"step": 12, "episodes": [3, 0, 1], "return": [1.5, pytest.approx(np.nan, nan_ok=True), 4.0]}
+        | {"loss": [0.123457, pytest.approx(np.nan, nan_ok=True), 3.0]}
+    ]
+    assert json.loads(to_json(log.lines()[0]))["return"] == [1.5, None, 4.0]
+
+
+@pytest.mark.parametrize(("steps", "envs"), [(3, 8), (200, 1), (100_000, 8), (99_999, 64)])
+def test_there_are_never_more_lines_than_spans_and_the_end_is_one(steps: int, envs: int) -> None:
+    log = Log(members=1, steps=steps, scale=1.0)
+    episodes = 0
+    for step in range(envs, steps + envs, envs):
+        ends = np.zeros(step % 3, dtype=np.int64)
+        episodes += len(ends)
+        last = log.add(Event(step, ends, ends + 1.0, {"loss": np.ones(1)}))
+    assert last
+    assert 0 < len(log.lines()) <= LINES
+    assert log.lines()[-1]["step"] == step
+    assert sum(line.get("episodes", [0])[0] for line in log.lines()) == episodes

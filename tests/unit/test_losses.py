@@ -1,0 +1,65 @@
+"""The losses by hand, and beside torch's where it has them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tradebot.rl.losses import clipped_surrogate, huber, td_target
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "expected", "slope"),  # slope: d loss / d log_prob
+    [
+        pytest.param(1.0, 2.0, -2.0, -2.0, id="nothing has changed yet"),
+        pytest.param(1.1, 2.0, -2.2, -2.2, id="within the bounds"),
+        pytest.param(1.5, 2.0, -2.4, 0.0, id="good and already likelier: 1.2 x 2, and no further"),
+        pytest.param(0.5, 2.0, -1.0, -1.0, id="good but rarer: it may come back"),
+        pytest.param(0.5, -2.0, 1.6, 0.0, id="bad and already rarer: .8 x 2, and no further"),
+        pytest.param(1.5, -2.0, 3.0, 3.0, id="bad but likelier: it may come back"),
+        pytest.param(1.5, 0.0, 0.0, 0.0, id="neither good nor bad"),
+    ],
+)
+def test_the_clipped_surrogate_by_hand(ratio: float, advantage: float, expected: float, slope: float) -> None:
+    old = torch.tensor([[-1.3]])
+    log_prob = (old + torch.tensor(ratio).log()).requires_grad_()
+    loss = clipped_surrogate(log_prob, old, torch.tensor([[advantage]]), 0.2)
+    (gradient,) = torch.autograd.grad(loss.sum(), log_prob)
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+    assert gradient.item() == pytest.approx(slope, abs=1e-6)
+
+
+def test_huber_is_torchs_with_its_gradient() -> None:
+    error = torch.linspace(-4.0, 4.0, 801).requires_grad_()
+    loss = huber(error)
+    expected = torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
+    torch.testing.assert_close(loss, expected, atol=1e-6, rtol=1e-6)
+    slopes = [torch.autograd.grad(part.sum(), error)[0] for part in (loss, expected)]
+    torch.testing.assert_close(*slopes, atol=1e-6, rtol=1e-6)
+
+
+def test_huber_by_hand() -> None:
+    assert huber(torch.tensor([0.0, 0.5, -0.5, 1.0, 3.0, -3.0])).tolist() == [
+        0.0,
+        0.125,
+        0.125,
+        0.5,
+        2.5,
+        2.5,
+    ]
+
+
+def test_the_target_bootstraps_unless_the_task_is_over() -> None:
+    target = td_target(
+        reward=torch.tensor([[1.0, 1.0, -2.0]]),
+        discount=torch.tensor([[0.5, 0.5, 0.25]]),
+        terminated=torch.tensor([[False, True, False]]),
+        next_value=torch.tensor([[4.0, 4.0, 8.0]]),
+    )
+    assert target.tolist() == [[3.0, 1.0, 0.0]]
+
+
+def test_what_a_terminal_state_seems_worth_is_not_even_looked_at() -> None:
+    broken = torch.tensor([[float("nan"), float("inf")]])
+    over = torch.tensor([[True, True]])
+    assert td_target(torch.ones(1, 2), torch.ones(1, 2), over, broken).tolist() == [[1.0, 1.0]]

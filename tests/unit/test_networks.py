@@ -1,0 +1,190 @@
+"""Stacked networks are M ordinary ones, and what one of them computes does not depend on the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tradebot.rl.networks import Networks, linear
+
+COMPANY = tuple(range(8))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def rows(seeds: Sequence[int], *shape: int, stream: int = 0) -> Tensor:
+    """[M, *shape], by seed."""
+    numbers = [np.random.default_rng([seed, stream]).standard_normal(shape) for seed in seeds]
+    return torch.as_tensor(np.stack(numbers), dtype=torch.float32)
+
+
+def somewhere(sizes: Sequence[int], seeds: Sequence[int]) -> Networks:
+    """Networks with biases that are not zero."""
+    networks = Networks({"net": sizes}, seeds)
+    with torch.no_grad():
+        networks.flat += 0.1 * rows(seeds, networks.flat.shape[1], stream=1)
+    return networks
+
+
+def output_and_gradient(sizes: Sequence[int], seeds: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
+    networks = somewhere(sizes, seeds)
+    output = networks.mlp("net", rows(seeds, n, sizes[0], stream=2))
+    error = output - rows(seeds, n, sizes[-1], stream=3)
+    return output.detach(), networks.gradient((error * error).mean((1, 2)))
+
+
+# ---- what they compute
+
+
+@pytest.mark.parametrize("sizes", [(2, 64, 64, 3), (1, 5, 1), (4, 1, 2), (3, 7)])
+def test_each_member_is_an_ordinary_network(sizes: Sequence[int]) -> None:
+    networks = somewhere(sizes, COMPANY)
+    x = rows(COMPANY, 10, sizes[0], stream=2)
+    together = networks.mlp("net", x)
+    gradient = networks.gradient(together.square().mean((1, 2)))
+    for m in range(len(COMPANY)):
+        layers = []
+        for i, (n_in, n_out) in enumerate(pairwise(sizes)):
+            layers.append(torch.nn.Linear(n_in, n_out))
+            layers[i].weight.data = networks.parameters[f"net.{i}.weight"][m].detach().T
+            layers[i].bias.data = networks.parameters[f"net.{i}.bias"][m, 0].detach()
+        plain = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Tanh())))[:-1]
+        output = plain(x[m])
+        torch.testing.assert_close(output, together[m], atol=1e-6, rtol=1e-5)
+        parameters = [part for layer in layers for part in (layer.weight, layer.bias)]
+        slopes = torch.autograd.grad(output.square().mean(), parameters)
+        expected = torch.cat([torch.atleast_2d(slope).T.reshape(-1) for slope in slopes])
+        torch.testing.assert_close(gradient[m], expected, atol=1e-6, rtol=1e-4)
+
+
+def test_the_activation_stands_between_layers_and_not_after_them() -> None:
+    networks = Networks({"net": (1, 2, 1)}, [0], activation=torch.relu)
+    with torch.no_grad():
+        networks.parameters["net.0.weight"][:] = torch.tensor([1.0, -1.0])
+        networks.parameters["net.1.weight"][:] = torch.tensor([[2.0], [-3.0]])
+    # relu(1, -1 times x) @ (2, -3) = 2x for positive x, 3x for negative x
+    assert networks.mlp("net", torch.tensor([[[1.0], [-1.0]]])).tolist() == [[[2.0], [-3.0]]]
+
+
+def test_several_networks_and_vectors_share_one_tensor() -> None:
+    networks = Networks({"a": (2, 3), "b": (2, 1)}, [0, 1], vectors={"free": 4})
+    assert networks.flat.shape == (2, 2 * 3 + 3 + 2 * 1 + 1 + 4)
+    assert not networks.parameters["free"].any()
+    x = rows([0, 1], 5, 2)
+    before = networks.mlp("b", x).detach().clone()
+    networks.flat.mul_(2.0)
+    torch.testing.assert_close(networks.mlp("b", x).detach(), 2 * before)
+    x = networks.mlp("a", x).sum((1, 2)) + networks.mlp("b", x).sum((1, 2))
+    gradient = networks.gradient(x + 3 * networks.parameters["free"].sum((1, 2)))
+    assert gradient[:, -4:].tolist() == [[3.0] * 4] * 2
+    assert gradient.shape == networks.flat.shape
+
+
+def test_a_members_loss_moves_only_its_own_parameters() -> None:
+    networks = somewhere((2, 8, 1), [0, 1, 2])
+    output = networks.mlp("net", rows([0, 1, 2], 5, 2))[..., 0].mean(1)
+    gradient = networks.gradient(output * torch.tensor([0.0, 1.0, 0.0]))
+    assert gradient[1].any()
+    assert not gradient[[0, 2]].any()
+
+
+def test_the_state_comes_back_bit_for_bit_and_is_a_copy() -> None:
+    first = somewhere((2, 8, 3), [0, 1])
+    state = first.state_dict()
+    kept = first.flat.clone()
+    first.flat.zero_()
+    second = Networks({"net": (2, 8, 3)}, [5, 6])
+    second.load_state_dict(state)
+    assert torch.equal(second.flat, kept)
+
+
+# ---- how they start
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(8, 8), (20, 5), (5, 20), (1, 6), (6, 1)])
+def test_the_first_weights_are_orthogonal_with_the_gain_that_was_asked_for(n_in: int, n_out: int) -> None:
+    networks = Networks({"net": (n_in, n_out, 4)}, [0, 1], output_gain={"net": 0.01})
+    gains = {"net.0.weight": math.sqrt(2.0), "net.1.weight": 0.01}
+    for name, gain in gains.items():
+        for weight in networks.parameters[name].detach().double():
+            tall = weight if weight.shape[0] >= weight.shape[1] else weight.T
+            expected = gain**2 * torch.eye(tall.shape[1], dtype=torch.float64)
+            torch.testing.assert_close(tall.T @ tall, expected, atol=1e-6, rtol=0)
+    assert not networks.parameters["net.0.bias"].any()
+
+
+def test_the_last_layer_has_gain_one_where_nothing_else_is_said() -> None:
+    networks = Networks({"net": (4, 4)}, [0])
+    assert torch.linalg.matrix_norm(networks.parameters["net.0.weight"].detach()[0], 2) == pytest.approx(1.0)
+
+
+def test_members_networks_and_layers_start_from_different_weights() -> None:
+    networks = Networks({"a": (3, 3, 3), "b": (3, 3, 3)}, [0, 1])
+    weights = [
+        value[m].flatten() for name, value in networks.parameters.items() if "w" in name for m in (0, 1)
+    ]
+    directions = torch.stack([weight / weight.norm() for weight in weights]).detach()
+    assert len(torch.unique((1e4 * directions).round(), dim=0)) == 8
+
+
+# ---- the law: alone and in company the same, bit for bit on one thread
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 64])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (1, 1),
+        (1, 64),
+        (64, 1),
+        (1, 64, 64, 3),
+        (2, 64, 64, 1),
+        (2, 64, 64, 3),
+        (5, 1, 4),
+        (1, 1, 1, 1),
+        (3, 256, 1, 256, 2),
+        (17, 256, 255, 9),
+        (20, 100, 33, 1),
+        (7, 8, 63, 65, 2),
+    ],
+)
+def test_a_member_alone_computes_what_it_computes_in_company(sizes: Sequence[int], n: int) -> None:
+    output, gradient = output_and_gradient(sizes, COMPANY, n)
+    for chosen in (slice(0, 1), slice(5, 6), slice(0, 2), slice(3, 6), slice(2, 7)):
+        fewer_output, fewer_gradient = output_and_gradient(sizes, COMPANY[chosen], n)
+        assert torch.equal(fewer_output, output[chosen])
+        assert torch.equal(fewer_gradient, gradient[chosen])
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 3, 16, 64, 256])
+@pytest.mark.parametrize("n_in", [1, 2, 3, 16, 64, 256])
+def test_a_layer_keeps_the_law_at_every_width(n_in: int, n_out: int) -> None:
+    for n in (1, 3, 8, 64, 128):
+        x, weight, bias, slope = (
+            rows(COMPANY, *shape, stream=i)
+            for i, shape in enumerate([(n, n_in), (n_in, n_out), (1, n_out), (n, n_out)])
+        )
+        together = layer(x, weight, bias, slope)
+        for m in (0, 5):
+            alone = layer(*(part[m : m + 1].clone() for part in (x, weight, bias, slope)))
+            for whole, part in zip(together, alone, strict=True):
+                assert torch.equal(whole[m : m + 1], part)
+
+
+def layer(x: Tensor, weight: Tensor, bias: Tensor, slope: Tensor) -> list[Tensor]:
+    """The output of `linear` and all its gradients."""
+    leaves = [part.requires_grad_() for part in (x, weight, bias)]
+    output = linear(*leaves)
+    return [output.detach(), *torch.autograd.grad(output, leaves, slope)]

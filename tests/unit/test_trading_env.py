@@ -1,0 +1,199 @@
+"""The trading environment: spans, windows, schemes and what an observation holds at an episode's end."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.candles import bars, walk
+from tradebot.core import Array, Box, Discrete, InputError
+from tradebot.market import env, features, kernel
+from tradebot.market.configs import TradingConfig
+from tradebot.market.costs import Costs
+from tradebot.market.env import TradingEnv
+from tradebot.prices.bars import Bars
+
+MARKET = walk(120, seed=4)
+FREE = Costs(commission_bps=0, half_spread_bps=0)
+
+
+def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
+    """Long or short, observing the last return and the account; bars 20 .. 119."""
+    config = {
+        key: changes.pop(key)
+        for key in list(changes)
+        if key in TradingConfig.model_fields and key != "window"
+    }
+    settings = {"actions": "long-short", "features": ("last_return", *kernel.ACCOUNT_FEATURES)} | config
+    given = {"first": 20, "last": len(market) - 1} | changes
+    return TradingEnv(market, TradingConfig(**settings), FREE, **given)
+
+
+# ---- spans and scales
+
+
+def test_a_span_includes_both_its_dates() -> None:
+    assert env.span(MARKET, "2020-02-01", "2020-02-10", 20) == (31, 40)
+
+
+def test_a_span_begins_when_the_features_have_warmed_up() -> None:
+    assert env.span(MARKET, None, None, 20) == (20, 119)
+    assert env.span(MARKET, "2020-01-15", "2020-02-10", 20) == (20, 40)
+
+
+def test_a_span_that_the_warm_up_leaves_empty_is_refused() -> None:
+    assert env.span(MARKET, None, "2020-01-22", 20) == (20, 21)
+    with pytest.raises(
+        InputError, match=r"^TEST: fewer than 2 bars from the start to 2020-01-21 once .*20 bars"
+    ):
+        env.span(MARKET, None, "2020-01-21", 20)
+
+
+def test_rewards_are_scaled_by_the_deviation_of_the_returns_of_the_span() -> None:
+    returns = np.diff(np.log(MARKET.close[30:61, 0]))
+    assert env.reward_scale(MARKET, 30, 60) == pytest.approx(1 / returns.std(), rel=1e-12)
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.01])
+def test_prices_without_risk_leave_rewards_as_they_are(growth: float) -> None:
+    close = growth ** np.arange(50.0)
+    assert env.reward_scale(bars(close, close), 0, 49) == 1.0
+
+
+# ---- schemes
+
+
+def test_discrete_schemes_are_targets_and_know_which_action_is_idle() -> None:
+    assert make(actions="long-flat").action_space == Discrete(2, idle=0)
+    assert make(actions="long-short").action_space == Discrete(3, idle=1)
+    assert make(actions="long-flat").requests(np.array([1, 0])).tolist() == [1, 0]
+    assert make(actions="long-short").requests(np.array([2, 0, 1])).tolist() == [1, -1, 0]
+
+
+def test_weights_are_clipped_to_their_bounds() -> None:
+    market = make(actions="weights")
+    assert isinstance(market.action_space, Box) and market.action_space.shape == (1,)
+    found = market.requests(np.array([[0.25], [3.0], [-1.5]], np.float32))
+    assert found.tolist() == [0.25, 1.0, -1.0] and found.dtype == np.float64
+
+
+def test_an_action_that_is_not_a_number_is_an_error_and_not_a_silent_nan() -> None:
+    market = make(actions="weights", envs=2)
+    market.reset()
+    with pytest.raises(FloatingPointError, match="the policy has diverged"):
+        market.step(np.array([[0.5], [np.nan]], np.float32))
+
+
+# ---- windows
+
+
+def starts(market: TradingEnv, n: int) -> Array:
+    """[E x n] first bars of n windows each, told by the last return, which names the bar."""
+    table = market.table.market[:, 0]
+    found = [np.searchsorted(np.sort(table), market.reset()[:, 0]) for _ in range(n)]
+    return np.argsort(table)[np.concatenate(found)]
+
+
+def test_windows_start_anywhere_in_the_span_and_never_leave_it() -> None:
+    found = starts(make(first=30, last=60, window=10, envs=40), 50)
+    assert set(found.tolist()) == set(
+        range(30, 51)
+    )  # 2000 draws of 21 starts; 50 is the last that ends by 60
+
+
+def test_without_a_window_every_episode_is_the_span() -> None:
+    market = make(first=30, last=60, envs=3)
+    assert set(starts(market, 5).tolist()) == {30} and market.n_bars == 31
+
+
+def test_a_window_longer_than_the_span_is_the_span() -> None:
+    assert make(first=30, last=60, window=1000).n_bars == 31
+
+
+def test_the_level_says_which_window_of_the_span_an_episode_started_in() -> None:
+    market = make(first=20, last=119, window=10, envs=64)
+    obs = market.reset()
+    table = market.table.market[:, 0]
+    bar = np.argsort(table)[np.searchsorted(np.sort(table), obs[:, 0])]
+    for _ in range(10):  # the last of them ends every episode: its level is still that of the old one
+        step = market.step(np.ones(64, np.int64))
+        assert np.array_equal(step.level, (bar - 20) // 10)
+    assert step.truncated.all() and set(step.level.tolist()) == set(range(9))
+
+
+# ---- the end of an episode
+
+
+def test_a_cut_off_episode_hands_out_the_true_successor_beside_the_fresh_start() -> None:
+    market = make(first=20, last=22)
+    start = market.reset()
+    market.step(np.array([2]))
+    step = market.step(np.array([2]))
+    close = MARKET.close[:, 0]
+    units = 1 / MARKET.open[21, 0]  # of 1 in cash
+    assert step.truncated.tolist() == [True] and step.terminated.tolist() == [False]
+    assert (
+        step.next_obs[0].tolist()
+        == pytest.approx(
+            [
+                market.table.market[22, 0],
+                math.log(units * close[22]),  # equity
+                1.0,  # position
+                1.0,  # request
+                close[22] / max(1 / units, *close[21:23])
+                - 1,  # drawdown from the best mark, the cash included
+                1 - 1 / (units * close[22]),  # unrealised profit over equity
+            ],
+            rel=1e-5,
+        )
+    )
+    assert np.array_equal(step.obs, start) and step.obs[0, 1:].tolist() == [0.0] * 5
+
+
+def test_ruin_ends_the_episode_for_good_and_starts_a_fresh_one() -> None:
+    close = [10.0, 10.0, 25.0, 25.0, 25.0]
+    market = make(bars([10.0, *close[:-1]], close), features=("equity", "request"), first=0, cash=1000.0)
+    start = market.reset()
+    market.step(np.array([0]))
+    step = market.step(np.array([0]))
+    assert step.terminated.tolist() == [True] and step.truncated.tolist() == [False]
+    assert step.reward[0] == pytest.approx(math.log(env.RUIN))
+    assert step.next_obs.tolist() == [[-5.0, 0.0]]  # nothing is left, and nothing asked for
+    assert np.array_equal(step.obs, start) and market.equity.tolist() == [1000.0]
+
+
+def test_ruin_at_the_last_bar_is_ruin_and_not_a_cut() -> None:
+    close = [10.0, 10.0, 25.0]
+    market = make(bars([10.0, *close[:-1]], close), features=("equity",), first=0)
+    market.reset()
+    market.step(np.array([0]))
+    step = market.step(np.array([0]))
+    assert step.terminated.tolist() == [True] and step.truncated.tolist() == [False]
+
+
+# ---- refusals
+
+
+def test_several_symbols_are_refused() -> None:
+    two = Bars(
+        MARKET.timestamps,
+        ("A", "B"),
+        **{c: np.repeat(getattr(MARKET, c), 2, axis=1) for c in ("open", "high", "low", "close", "volume")},
+    )
+    with pytest.raises(InputError, match=r"^one symbol can be traded at a time, not A, B$"):
+        make(two)
+
+
+@pytest.mark.parametrize(("first", "last"), [(19, 50), (50, 50), (20, 120)])
+def test_bars_that_are_no_span_are_refused(first: int, last: int) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"bars {first}..{last} are not a span within 20..119")):
+        make(first=first, last=last)
+
+
+def test_a_table_that_is_there_is_not_computed_again() -> None:
+    table = features.table(MARKET, ("rsi",), 20)
+    assert make(table=table).table is table

@@ -1,0 +1,87 @@
+"""All settings of a run, built from defaults, a TOML file and keyword arguments, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tradebot.agents.configs import CONFIGS, AgentConfig
+from tradebot.api.prices import unknown
+from tradebot.config import Config, build, check_keys, distribute
+from tradebot.core import InputError
+from tradebot.envs import gym
+from tradebot.market.configs import TradingConfig
+from tradebot.market.costs import Costs
+from tradebot.rl.configs import RunConfig
+
+TRADING = "trading"
+_OF_TRADING = ("market", "costs")  # sections that mean nothing to other environments
+
+
+class Experiment(NamedTuple):
+    """One field for each section of config.toml."""
+
+    run: RunConfig
+    market: TradingConfig
+    costs: Costs
+    agent: AgentConfig
+
+    @property
+    def is_trading(self) -> bool:
+        return self.run.env == TRADING
+
+    @property
+    def seeds(self) -> list[int]:
+        """[M] one per member."""
+        return list(range(self.run.seed, self.run.seed + self.run.seeds))
+
+    def sections(self) -> dict[str, Config]:
+        """What config.toml holds."""
+        return {
+            name: value
+            for name, value in self._asdict().items()
+            if self.is_trading or name not in _OF_TRADING
+        }
+
+
+def experiment(
+    agent: str, toml: Mapping[str, Any], settings: Mapping[str, Any], file: str = "the config file"
+) -> Experiment:
+    """Defaults < sections of a TOML file < flat settings.
+
+    Raises InputError for unknown agents, environments, sections and keys, for bad values, and for settings of
+    the market where there is none. `file` is what the TOML file is called in them.
+    """
+    if agent not in CONFIGS:
+        raise unknown("agent", agent, list(CONFIGS))
+    models: dict[str, type[Config]] = {
+        "run": RunConfig,
+        "market": TradingConfig,
+        "costs": Costs,
+        "agent": CONFIGS[agent],
+    }
+    given = distribute(settings, models)
+    if isinstance(named := toml.get("agent"), dict) and named.get("name", agent) != agent:
+        raise InputError(f"{file}: is for the agent {named['name']!r}, not for {agent!r}")
+    check_keys(toml, models, file)
+    for section, values in toml.items():
+        build(models[section], values, f"[{section}] of {file}")
+    built: dict[str, Any] = {
+        name: build(model, {**toml.get(name, {}), **given[name]}) for name, model in models.items()
+    }
+    made = Experiment(**built)
+    if not made.is_trading:
+        _check_foreign(
+            made.run.env, [key for name in _OF_TRADING for key in (*toml.get(name, {}), *given[name])]
+        )
+    return made
+
+
+def _check_foreign(env: str, idle: list[str]) -> None:
+    """Raise InputError for an environment that is none, and for settings that it would ignore."""
+    if not env.startswith(gym.PREFIX):
+        raise InputError(
+            f"unknown environment {env!r}: use {TRADING} or {gym.PREFIX}ID, e.g. {gym.PREFIX}CartPole-v1"
+        )
+    if idle:
+        raise InputError(f"{', '.join(dict.fromkeys(idle))}: only for the trading environment, not for {env}")

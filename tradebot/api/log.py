@@ -1,0 +1,65 @@
+"""What is kept of a training: a line for each of LINES spans of it, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tradebot.core import Array
+from tradebot.rl.loop import Event
+
+LINES = 200
+
+
+class Log:
+    """Per span and member: how many episodes ended, the mean of their returns, the last losses."""
+
+    def __init__(
+        self,
+        members: int,
+        steps: int,  # transitions of each member in the whole training
+        scale: float,  # what a return is divided by to have its unit
+    ) -> None:
+        self._span = steps / LINES
+        self._scale = scale
+        self._total = np.zeros(members)
+        self._episodes = np.zeros(members, dtype=np.int64)
+        self._losses: Mapping[str, Array] = {}
+        self._spans = 0  # completed so far
+        self._lines: list[dict[str, Any]] = []
+
+    def add(self, event: Event) -> bool:
+        """Whether the event has completed a span."""
+        if len(event.member):
+            np.add.at(self._total, event.member, event.episode_return / self._scale)
+            np.add.at(self._episodes, event.member, 1)
+        if event.metrics is not None:
+            self._losses = event.metrics
+        spans = int(event.step / self._span)
+        if spans == self._spans:
+            return False
+        self._spans = spans
+        self._close(event.step)
+        return True
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The spans in which something happened: step, episodes [M], return [M] and each loss [M]."""
+        return list(self._lines)
+
+    def _close(self, step: int) -> None:
+        line: dict[str, Any] = {}
+        if self._episodes.any():
+            nothing = np.full_like(self._total, np.nan)
+            mean = np.divide(self._total, self._episodes, out=nothing, where=self._episodes > 0)
+            line |= {"episodes": self._episodes.tolist(), "return": _rounded(mean)}
+        line |= {name: _rounded(values) for name, values in self._losses.items()}
+        if line:
+            self._lines.append({"step": step, **line})
+        self._total[:], self._episodes[:], self._losses = 0.0, 0, {}
+
+
+def _rounded(values: Array) -> list[float]:
+    """Six digits: more would only make the file larger."""
+    return [float(f"{value:.6g}") for value in values]

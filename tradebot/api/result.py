@@ -1,0 +1,163 @@
+"""What a backtest gives back: numbers, tables and pictures that show themselves, and are kept in a folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tradebot import files
+from tradebot.api.picture import Picture
+from tradebot.api.run import Run
+from tradebot.backtest import engine
+from tradebot.report import page, plots, tables
+from tradebot.stats.metrics import spread
+
+
+class BacktestResult:
+    """What a run or a rule earned, beside the baselines. Fractions and currency, after costs."""
+
+    def __init__(
+        self,
+        backtest: engine.Backtest,
+        facts: dict[str, str],  # how it came about, for the page
+        run: Run | None,  # None for a rule
+    ) -> None:
+        self.backtest = backtest
+        self.facts = facts
+        self.run = run
+        self.files: dict[str, Path] = {}  # name -> where `save` wrote it
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the ensemble: name -> value, as `stats.metrics.METRICS` describes it; NaN for none."""
+        return self.backtest.metrics
+
+    @property
+    def in_sample(self) -> bool:
+        """Whether some or all of the bars were trained on."""
+        return self.backtest.in_sample
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All metrics: a row for the ensemble, each member and each baseline."""
+        return self.backtest.frame
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """[currency] by time: a column for the ensemble, each member and each baseline."""
+        return self.backtest.equity
+
+    @property
+    def fills(self) -> pd.DataFrame:
+        """Of the ensemble: a row for each fill, see `engine.Track.fills`."""
+        return self.backtest.ensemble.fills
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """Of the ensemble: a row for each round trip, see `engine.Track.trades`."""
+        return self.backtest.ensemble.trades
+
+    def plot(self) -> Picture:
+        """Equity of all on one log axis, with the drawdown."""
+        return Picture(plots.equity(self.backtest))
+
+    def plot_position(self) -> Picture:
+        """Price with the ensemble's entries and exits, and its position."""
+        return Picture(plots.position(self.backtest))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `backtest --json` prints."""
+        test = self.backtest
+        values = {key: spread(np.array([m.metrics[key] for m in test.members])) for key in test.metrics}
+        return {
+            "name": test.name,
+            "symbol": test.bars.symbols[0],
+            "span": {
+                "start": test.bars.timestamps[0].item().isoformat(),
+                "end": test.bars.timestamps[-1].item().isoformat(),
+                "bars": len(test.bars),
+            },
+            "in_sample": test.in_sample,
+            "cash": float(test.ensemble.equity[0]),
+            "costs": test.costs.model_dump(),
+            "ensemble": test.ensemble.metrics,
+            "members": [{"name": member.name, **member.metrics} for member in test.members],
+            "spread": values,
+            "baselines": {name: track.metrics for name, track in test.baselines.items()},
+            "files": _texts(self.files),
+        }
+
+    def save(self, folder: str | Path, *, numbered: bool = False) -> None:
+        """Write metrics, equity, fills, trades, pictures and the page into a new folder, all or nothing.
+
+        `numbered` takes folder-2, folder-3 ... if the name is taken; without it that is an InputError. Raises
+        OSError if the disk refuses.
+        """
+        test, pictures = self.backtest, figures([self])
+        equity = io.BytesIO()
+        test.equity.to_parquet(equity)
+        accounts = (test.ensemble, *test.members)
+        contents = {"equity.parquet": equity.getvalue()} | {
+            name: data for name, (_, data) in pictures.items()
+        }
+        for name in ("fills", "trades"):
+            table = pd.concat([getattr(track, name).assign(account=track.name) for track in accounts])
+            contents[f"{name}.csv"] = table.to_csv(index=False).encode()
+        contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
+        with files.new_folder(Path(folder), numbered=numbered) as (aside, path):
+            written = {name: path / name for name in ("metrics.json", *contents)}
+            for name, data in contents.items():
+                files.write_bytes(aside / name, data)
+            files.write_json(aside / "metrics.json", {**self.to_dict(), "files": _texts(written)})
+        self.files = written
+
+    def __repr__(self) -> str:
+        test = self.backtest
+        return f"BacktestResult({tables.label(test)} on {test.bars.symbols[0]}, {test.bars.span})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{tables.summary_html([self.backtest])}"
+
+
+def figures(results: Sequence[BacktestResult]) -> dict[str, tuple[str, bytes]]:
+    """File name -> (caption, PNG) of everything that is to be seen of these results."""
+    drawn: dict[str, tuple[str, Any]] = {}
+    if len(results) > 1:
+        drawn["comparison.png"] = (
+            "All ensembles and baselines",
+            plots.comparison([r.backtest for r in results]),
+        )
+    for result in results:
+        test, mark = result.backtest, f"{result.backtest.name}-" if len(results) > 1 else ""
+        drawn[f"{mark}equity.png"] = (f"{test.name}: equity and drawdown", plots.equity(test))
+        drawn[f"{mark}position.png"] = (f"{test.name}: entries, exits and position", plots.position(test))
+        if result.run:
+            drawn[f"{mark}learning.png"] = (f"{test.name}: learning curve", result.run.plot().figure)
+    return {name: (caption, plots.png(figure)) for name, (caption, figure) in drawn.items()}
+
+
+def render(
+    results: Sequence[BacktestResult], pictures: dict[str, tuple[str, bytes]], title: str, command: str = ""
+) -> str:
+    """The page of these results; `command` is what made them all."""
+    learned = {name: picture for name, picture in pictures.items() if name.endswith("learning.png")}
+    shown = {name: picture for name, picture in pictures.items() if name not in learned}
+    facts = {key: value for result in results for key, value in result.facts.items()}
+    facts |= {"command": command} if command else {}
+    return page.render(
+        [result.backtest for result in results],
+        dict(shown.values()),
+        title=title,
+        facts=facts,
+        learning=dict(learned.values()) or None,
+    )
+
+
+def _texts(paths: dict[str, Path]) -> dict[str, str]:
+    return {name: str(path) for name, path in paths.items()}
