@@ -2,7 +2,7 @@
 
 One loop (`tradebot.rl.loop`) drives every agent in every environment::
 
-    obs = env.reset()                                    # [E, *O], E = M members x B environments, member-major
+    obs = env.reset()                                  # [E, *O], E = M members x B environments, member-major
     while not done:
         action, extras = agent.act(obs, explore=True)    # the loop views [E, ...] as [M, B, ...]
         step = env.step(action)
@@ -11,7 +11,7 @@ One loop (`tradebot.rl.loop`) drives every agent in every environment::
             update = agent.update(batch)                 # Update(metrics, priorities)
         obs = step.obs
 
-Axis 0 of every learner's array is the member: M seeds, folds or markets that learn side by side and never mix.
+Axis 0 of every learner's array is the member: M seeds, folds or markets that learn side by side, never mixing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class InputError(ValueError):
 
 
 class Discrete(NamedTuple):
-    """The actions 0 .. n-1. `idle` is the one that does nothing, where there is one: in doubt a policy starts from it."""
+    """The actions 0 .. n-1; `idle` is the one that does nothing, if any: a policy starts from it."""
 
     n: int
     idle: int | None = None
@@ -82,7 +82,7 @@ class Env(Protocol):
 
 
 class Batch(NamedTuple):
-    """Transitions to learn from: N = T x B of a rollout (time-major within a member) or N sampled ones of a replay."""
+    """Transitions to learn from: N = T x B of a rollout (time-major per member) or N sampled from a replay."""
 
     obs: Array  # [M, N, *O]
     action: Array  # [M, N] int or [M, N, A] float

@@ -90,7 +90,14 @@ class Case(NamedTuple):
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "dqn": {"hidden": (16, 16), "batch": 32, "capacity": 400, "start": 100, "every": 8, "target_every": 20},
+    "dqn": {
+        "hidden": (16, 16),
+        "batch": 32,
+        "capacity": 400,
+        "learning_starts": 100,
+        "every": 8,
+        "target_every": 20,
+    },
     "a2c": {"hidden": (16, 16), "n_steps": 5, "max_grad_norm": 0.1},
     "ppo": {"hidden": (16, 16), "n_steps": 32, "batch": 32, "epochs": 2},
 }
@@ -372,7 +379,7 @@ PROBES = {
     ),
 }
 PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, settings)
-    "dqn": (3_000, {"hidden": (32,), "start": 100, "target_every": 10, "learning_rate": 1e-2}),
+    "dqn": (3_000, {"hidden": (32,), "learning_starts": 100, "target_every": 10, "learning_rate": 1e-2}),
     "a2c": (8_000, {"hidden": (32,), "learning_rate": 2e-2}),
     "ppo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
 }

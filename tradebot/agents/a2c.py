@@ -41,7 +41,12 @@ class A2C:
         next_value = nets.value(nets.tensor(batch.next_obs, flat=True)).detach()
         advantage = nets.tensor(
             batch_advantage(
-                batch, value.detach().cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
+                batch,
+                value.detach().cpu().numpy(),
+                next_value.cpu().numpy(),
+                c.n_steps,
+                c.gamma,
+                c.gae_lambda,
             )
         )
         log_prob, entropy = nets.log_prob_entropy(obs, nets.tensor(batch.action))

@@ -1,8 +1,8 @@
-"""Every agent's hyperparameters, free of torch: the flags, the TOML keys and the documentation are read from here."""
+"""Every agent's hyperparameters, free of torch: flags, TOML keys and documentation are read from here."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -10,25 +10,33 @@ from tradebot.config import Config
 
 
 class DQNConfig(Config):
-    """Deep Q-learning (Mnih et al. 2015) with Double Q, dueling, n-step returns and prioritized replay as options."""
+    """Deep Q-learning (Mnih et al. 2015); Double Q, dueling, n-step, prioritized replay as options."""
 
     actions: ClassVar[str] = "discrete"
     name: Literal["dqn"] = "dqn"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start; it falls linearly to zero")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, description="Widths of the hidden layers"
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
+    )
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     capacity: int = Field(50_000, ge=64, description="Transitions that a member's replay holds")
     batch: int = Field(64, ge=1, description="Transitions per member and update")
-    start: int = Field(1_000, ge=1, description="Transitions before the first update")
-    every: int = Field(4, ge=1, description="Transitions between updates")
-    target_every: int = Field(250, ge=1, description="Updates between moves of the target network")
-    tau: float = Field(1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it")
+    learning_starts: int = Field(1_000, ge=1, description="Transitions before the first update")
+    every: int = Field(2, ge=1, description="Transitions between updates")
+    target_every: int = Field(128, ge=1, description="Updates between moves of the target network")
+    tau: float = Field(
+        1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it"
+    )
     epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
-    epsilon_fraction: float = Field(0.2, gt=0, le=1, description="Part of the training in which epsilon falls from 1")
+    epsilon_fraction: float = Field(
+        0.2, gt=0, le=1, description="Part of the training in which epsilon falls from 1"
+    )
     double: bool = Field(True, description="Double Q-learning (van Hasselt et al. 2016)")
     dueling: bool = Field(False, description="Dueling heads (Wang et al. 2016)")
-    n_step: int = Field(1, ge=1, le=100, description="Rewards summed before the bootstrap")
+    n_step: int = Field(5, ge=1, le=100, description="Rewards summed before the bootstrap")
     per: bool = Field(False, description="Prioritized replay (Schaul et al. 2016)")
     per_alpha: float = Field(0.6, ge=0, le=1, description="Priority exponent")
     per_beta: float = Field(0.4, ge=0, le=1, description="Importance exponent at the start; it grows to 1")
@@ -41,8 +49,12 @@ class A2CConfig(Config):
     actions: ClassVar[str] = "discrete, continuous"
     name: Literal["a2c"] = "a2c"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start; it falls linearly to zero")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, description="Widths of the hidden layers"
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
+    )
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
@@ -60,8 +72,12 @@ class PPOConfig(Config):
     actions: ClassVar[str] = "discrete, continuous"
     name: Literal["ppo"] = "ppo"
     envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[int, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's step size at the start; it falls linearly to zero")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, description="Widths of the hidden layers"
+    )
+    learning_rate: float = Field(
+        3e-4, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
+    )
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
@@ -78,7 +94,9 @@ class PPOConfig(Config):
 
 def _without_windows(per: bool) -> bool:
     if per:
-        raise ValueError("comes with prioritized price windows, which are not there yet; DQN has prioritized replay")
+        raise ValueError(
+            "comes with prioritized price windows, which are not there yet; DQN has prioritized replay"
+        )
     return per
 
 

@@ -1,5 +1,5 @@
-"""DQN (Mnih et al. 2015) with Double Q (van Hasselt et al. 2016), dueling heads (Wang et al. 2016), n-step returns and
-prioritized replay (Schaul et al. 2016) as options."""
+"""DQN (Mnih et al. 2015); as options Double Q (van Hasselt et al. 2016), dueling heads (Wang et al. 2016), n-step
+returns and prioritized replay (Schaul et al. 2016)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ class DQN:
         device: str = "cpu",
     ) -> None:
         if not isinstance(action_space, Discrete):
-            raise InputError("dqn needs discrete actions: --actions long-flat or long-short, or another agent (ppo, a2c)")
+            raise InputError(
+                "dqn needs discrete actions: --actions long-flat or long-short, or another agent (ppo, a2c)"
+            )
         self.config = config
         self.feed = Replay(
             capacity=config.capacity,
             batch=config.batch,
-            start=config.start,
+            start=config.learning_starts,
             every=config.every,
             n_step=config.n_step,
             gamma=config.gamma,

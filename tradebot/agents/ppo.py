@@ -1,4 +1,4 @@
-"""PPO (Schulman et al. 2017): several epochs of minibatch steps on the clipped surrogate, after each rollout."""
+"""PPO (Schulman et al. 2017): epochs of minibatch steps on the clipped surrogate after each rollout."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class PPO:
             next_value = nets.value(nets.tensor(batch.next_obs, flat=True))
             old_log_prob, _ = nets.log_prob_entropy(obs, action)
         advantage = nets.tensor(
-            batch_advantage(batch, value.cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda)
+            batch_advantage(
+                batch, value.cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
+            )
         )
         columns = (obs, action, old_log_prob, advantage, advantage + value)
         learning_rate = c.learning_rate * max(0.0, 1 - self._seen / self._steps)

@@ -21,5 +21,5 @@ def create(
     steps: int,
     device: str = "cpu",
 ) -> DQN | PPO | A2C:
-    """A population of the agent that the config is of. Raises InputError where it cannot act in this space."""
+    """The population that the config describes. Raises InputError where it cannot act in this space."""
     return AGENTS[config.name](config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]
