@@ -11,7 +11,7 @@ One loop (`tradebot.rl.loop`) drives every agent in every environment::
             update = agent.update(batch)                 # Update(metrics, priorities)
         obs = step.obs
 
-Axis 0 of every learner's array is the member: M seeds, folds or markets that learn side by side, never mixing.
+Axis 0 of every learner's array is the member: seeds, folds or markets that learn side by side, never mixing.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Env(Protocol):
 
 
 class Batch(NamedTuple):
-    """Transitions to learn from: N = T x B of a rollout (time-major per member) or N sampled from a replay."""
+    """Transitions to learn from: N = T x B of a rollout (time-major per member) or N of a replay."""
 
     obs: Array  # [M, N, *O]
     action: Array  # [M, N] int or [M, N, A] float
