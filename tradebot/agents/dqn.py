@@ -1,5 +1,5 @@
-"""DQN (Mnih et al. 2015); as options Double Q (van Hasselt et al. 2016), dueling heads (Wang et al. 2016), n-step
-returns and prioritized replay (Schaul et al. 2016)."""
+"""DQN (Mnih et al. 2015); as options Double Q (van Hasselt et al. 2016), dueling heads (Wang et al. 2016),
+n-step returns and prioritized replay (Schaul et al. 2016)."""
 
 from __future__ import annotations
 
