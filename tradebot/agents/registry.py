@@ -22,4 +22,6 @@ def create(
     device: str = "cpu",
 ) -> DQN | PPO | A2C:
     """The population that the config describes. Raises InputError where it cannot act in this space."""
-    return AGENTS[config.name](config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]
+    agent = AGENTS[config.name]
+    # the name picks the class that takes this very config, which the type checker cannot see
+    return agent(config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]
