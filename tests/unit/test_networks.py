@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tradebot.rl.networks import Networks, linear
+from tradebot.rl.networks import Networks
+from tradebot.rl.optim import Adam
 
 COMPANY = tuple(range(8))
 
@@ -33,8 +34,8 @@ def rows(seeds: Sequence[int], *shape: int, stream: int = 0) -> Tensor:
 def somewhere(sizes: Sequence[int], seeds: Sequence[int]) -> Networks:
     """Networks with biases that are not zero."""
     networks = Networks({"net": sizes}, seeds)
-    with torch.no_grad():
-        networks.flat += 0.1 * rows(seeds, networks.flat.shape[1], stream=1)
+    for i, value in enumerate(networks.parameters.values()):
+        value += 0.1 * rows(seeds, *value.shape[1:], stream=10 + i)
     return networks
 
 
@@ -54,42 +55,51 @@ def test_each_member_is_an_ordinary_network(sizes: Sequence[int]) -> None:
     x = rows(COMPANY, 10, sizes[0], stream=2)
     together = networks.mlp("net", x)
     gradient = networks.gradient(together.square().mean((1, 2)))
+    before = {name: value.clone() for name, value in networks.parameters.items()}
+    networks.flat -= gradient
     for m in range(len(COMPANY)):
         layers = []
         for i, (n_in, n_out) in enumerate(pairwise(sizes)):
             layers.append(torch.nn.Linear(n_in, n_out))
-            layers[i].weight.data = networks.parameters[f"net.{i}.weight"][m].detach().T
-            layers[i].bias.data = networks.parameters[f"net.{i}.bias"][m, 0].detach()
+            layers[i].weight.data = before[f"net.{i}.weight"][m].T
+            layers[i].bias.data = before[f"net.{i}.bias"][m, 0]
         plain = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Tanh())))[:-1]
         output = plain(x[m])
         torch.testing.assert_close(output, together[m], atol=1e-6, rtol=1e-5)
-        parameters = [part for layer in layers for part in (layer.weight, layer.bias)]
-        slopes = torch.autograd.grad(output.square().mean(), parameters)
-        expected = torch.cat([torch.atleast_2d(slope).T.reshape(-1) for slope in slopes])
-        torch.testing.assert_close(gradient[m], expected, atol=1e-6, rtol=1e-4)
+        output.square().mean().backward()
+        for i, layer in enumerate(layers):
+            for part, slope in (("weight", layer.weight.grad.T), ("bias", layer.bias.grad[None])):
+                found = before[f"net.{i}.{part}"][m] - networks.parameters[f"net.{i}.{part}"][m]
+                torch.testing.assert_close(found, slope, atol=1e-6, rtol=1e-4)
 
 
 def test_the_activation_stands_between_layers_and_not_after_them() -> None:
     networks = Networks({"net": (1, 2, 1)}, [0], activation=torch.relu)
-    with torch.no_grad():
-        networks.parameters["net.0.weight"][:] = torch.tensor([1.0, -1.0])
-        networks.parameters["net.1.weight"][:] = torch.tensor([[2.0], [-3.0]])
+    networks.parameters["net.0.weight"][:] = torch.tensor([1.0, -1.0])
+    networks.parameters["net.1.weight"][:] = torch.tensor([[2.0], [-3.0]])
     # relu(1, -1 times x) @ (2, -3) = 2x for positive x, 3x for negative x
     assert networks.mlp("net", torch.tensor([[[1.0], [-1.0]]])).tolist() == [[[2.0], [-3.0]]]
 
 
 def test_several_networks_and_vectors_share_one_tensor() -> None:
     networks = Networks({"a": (2, 3), "b": (2, 1)}, [0, 1], vectors={"free": 4})
-    assert networks.flat.shape == (2, 2 * 3 + 3 + 2 * 1 + 1 + 4)
+    sizes = {name: tuple(value.shape) for name, value in networks.parameters.items()}
+    assert sizes == {
+        "a.0.weight": (2, 2, 3),
+        "b.0.weight": (2, 2, 1),
+        "a.0.bias": (2, 1, 3),
+        "b.0.bias": (2, 1, 1),
+        "free": (2, 1, 4),
+    }
     assert not networks.parameters["free"].any()
     x = rows([0, 1], 5, 2)
     before = networks.mlp("b", x).detach().clone()
     networks.flat.mul_(2.0)
     torch.testing.assert_close(networks.mlp("b", x).detach(), 2 * before)
     x = networks.mlp("a", x).sum((1, 2)) + networks.mlp("b", x).sum((1, 2))
-    gradient = networks.gradient(x + 3 * networks.parameters["free"].sum((1, 2)))
-    assert gradient[:, -4:].tolist() == [[3.0] * 4] * 2
-    assert gradient.shape == networks.flat.shape
+    before = networks.parameters["free"].clone()
+    networks.flat -= networks.gradient(x + 3 * networks.vector("free").sum((1, 2)))
+    assert (networks.parameters["free"] - before).tolist() == [[[-3.0] * 4]] * 2
 
 
 def test_a_members_loss_moves_only_its_own_parameters() -> None:
@@ -128,6 +138,16 @@ def test_the_first_weights_are_orthogonal_with_the_gain_that_was_asked_for(n_in:
 def test_the_last_layer_has_gain_one_where_nothing_else_is_said() -> None:
     networks = Networks({"net": (4, 4)}, [0])
     assert torch.linalg.matrix_norm(networks.parameters["net.0.weight"].detach()[0], 2) == pytest.approx(1.0)
+
+
+def test_fan_in_weights_and_biases_are_uniform_within_one_over_the_root_of_the_width_before() -> None:
+    networks = Networks({"net": (4, 400, 400)}, [0], initial="fan-in", output_gain={"net": 0.5})
+    bounds = {"net.0": 1 / math.sqrt(4), "net.1": 0.5 / math.sqrt(400)}
+    for layer, bound in bounds.items():
+        for part in ("weight", "bias"):
+            values = networks.parameters[f"{layer}.{part}"]
+            assert 0.95 * bound < float(values.abs().max()) <= bound
+            assert float(values.std()) == pytest.approx(bound / math.sqrt(3), rel=0.15)
 
 
 def test_members_networks_and_layers_start_from_different_weights() -> None:
@@ -170,21 +190,28 @@ def test_a_member_alone_computes_what_it_computes_in_company(sizes: Sequence[int
 
 @pytest.mark.parametrize("n_out", [1, 2, 3, 16, 64, 256])
 @pytest.mark.parametrize("n_in", [1, 2, 3, 16, 64, 256])
-def test_a_layer_keeps_the_law_at_every_width(n_in: int, n_out: int) -> None:
+def test_layers_keep_the_law_at_every_width(n_in: int, n_out: int) -> None:
+    sizes = (5, n_in, n_out)  # two layers, so that the slope of an input counts too
     for n in (1, 3, 8, 64, 128):
-        x, weight, bias, slope = (
-            rows(COMPANY, *shape, stream=i)
-            for i, shape in enumerate([(n, n_in), (n_in, n_out), (1, n_out), (n, n_out)])
-        )
-        together = layer(x, weight, bias, slope)
+        together = output_and_gradient(sizes, COMPANY, n)
         for m in (0, 5):
-            alone = layer(*(part[m : m + 1].clone() for part in (x, weight, bias, slope)))
+            alone = output_and_gradient(sizes, COMPANY[m : m + 1], n)
             for whole, part in zip(together, alone, strict=True):
                 assert torch.equal(whole[m : m + 1], part)
 
 
-def layer(x: Tensor, weight: Tensor, bias: Tensor, slope: Tensor) -> list[Tensor]:
-    """The output of `linear` and all its gradients."""
-    leaves = [part.requires_grad_() for part in (x, weight, bias)]
-    output = linear(*leaves)
-    return [output.detach(), *torch.autograd.grad(output, leaves, slope)]
+def test_what_pads_a_layer_stays_zero_and_out_of_the_state() -> None:
+    networks = Networks({"net": (3, 5, 2)}, COMPANY, initial="fan-in")
+    adam = Adam(networks, max_grad_norm=1.0)
+    for step in range(20):
+        output = networks.mlp("net", rows(COMPANY, 7, 3, stream=step))
+        adam.step((output - 1.0).square().mean((1, 2)), 0.1)
+    sizes = {name: value.shape[1:] for name, value in networks.state_dict().items()}
+    assert sizes == {
+        "net.0.weight": (3, 5),
+        "net.1.weight": (5, 2),
+        "net.0.bias": (1, 5),
+        "net.1.bias": (1, 2),
+    }
+    used = sum(int(value.count_nonzero()) for value in networks.parameters.values())
+    assert used == len(COMPANY) * (3 * 5 + 5 + 5 * 2 + 2) == int(networks.flat.count_nonzero())

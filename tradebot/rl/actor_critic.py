@@ -43,8 +43,7 @@ class ActorCritic:
             # Without this a policy that moves at random learns to stay wherever it happens to be, before it
             # has seen often enough that doing nothing was cheaper still.
             prior = math.log(IDLE_PRIOR / (1 - IDLE_PRIOR) * (action_space.n - 1))
-            with torch.no_grad():
-                self.networks.parameters[f"policy.{len(hidden)}.bias"][..., action_space.idle] = prior
+            self.networks.parameters[f"policy.{len(hidden)}.bias"][..., action_space.idle] = prior
         self._noise = Noise(seeds, "action", (envs, self._policy.size), self._policy.noise_law)
 
     def act(self, obs: Array, *, explore: bool) -> Array:
@@ -82,4 +81,4 @@ class ActorCritic:
 
     @property
     def _log_std(self) -> Tensor | None:
-        return self.networks.parameters.get("log_std")
+        return self.networks.vector("log_std") if self._policy.log_std_size else None
