@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.stats import norm
 
 from tradebot.core import Array
@@ -42,11 +43,19 @@ class Optimum(NamedTuple):
         """[T] positions on these bars, from flat."""
         last_return = np.diff(np.log(bars.close[:, 0]), prepend=np.log(bars.close[0, 0]))
         nearest = np.searchsorted((self.returns[1:] + self.returns[:-1]) / 2, last_return)
-        choice = self.policy[nearest]  # [T, 3]
-        held, position = np.empty(len(bars)), 0.0
-        for t in range(len(bars)):
-            held[t] = position = choice[t, int(position) + 1]
-        return held
+        return np.asarray(follow(self.policy[nearest][:, None])[:, 0])
+
+
+@njit
+def follow(choice: Array) -> Array:
+    """From choices [T, M, 3], one for each position that may be held, to the positions [T, M] from flat."""
+    held = np.empty(choice.shape[:2])
+    for m in range(choice.shape[1]):
+        position = 0.0
+        for t in range(choice.shape[0]):
+            position = choice[t, m, int(position) + 1]
+            held[t, m] = position
+    return held
 
 
 def optimum(phi: float = PHI, sigma: float = SIGMA, cost_bp: float = COST_BP, n: int = 301) -> Optimum:

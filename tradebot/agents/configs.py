@@ -19,11 +19,11 @@ class DQNConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(
-        1e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
+        2e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
     )
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
-    capacity: int = Field(50_000, ge=64, description="Transitions that a member's replay holds")
-    batch: int = Field(64, ge=1, description="Transitions per member and update")
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
+    capacity: int = Field(100_000, ge=64, description="Transitions that a member's replay holds")
+    batch: int = Field(128, ge=1, description="Transitions per member and update")
     learning_starts: int = Field(1_000, ge=1, description="Transitions before the first update")
     every: int = Field(2, ge=1, description="Transitions between updates")
     target_every: int = Field(128, ge=1, description="Updates between moves of the target network")
@@ -32,7 +32,7 @@ class DQNConfig(Config):
     )
     epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
     epsilon_fraction: float = Field(
-        0.2, gt=0, le=1, description="Part of the training in which epsilon falls from 1"
+        0.4, gt=0, le=1, description="Part of the training in which epsilon falls from 1"
     )
     double: bool = Field(True, description="Double Q-learning (van Hasselt et al. 2016)")
     dueling: bool = Field(False, description="Dueling heads (Wang et al. 2016)")
@@ -55,7 +55,7 @@ class A2CConfig(Config):
     learning_rate: float = Field(
         1e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
     )
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
@@ -78,10 +78,10 @@ class PPOConfig(Config):
     learning_rate: float = Field(
         3e-4, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
     )
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
-    batch: int = Field(64, ge=1, description="Transitions per member and update")
+    batch: int = Field(128, ge=1, description="Transitions per member and update")
     epochs: int = Field(10, ge=1, description="Passes over a rollout")
     clip: float = Field(0.2, gt=0, lt=1, description="Bound of the probability ratio around 1")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")

@@ -49,8 +49,8 @@ class DQN:
         self._n_actions = action_space.n
         n_obs = int(np.prod(observation_space.shape))
         shape = {"q": (n_obs, *config.hidden, action_space.n + config.dueling)}
-        self._online = Networks(shape, seeds, activation=torch.relu, device=device)
-        self._target = Networks(shape, seeds, activation=torch.relu, device=device)
+        self._online = Networks(shape, seeds, initial="fan-in", activation=torch.relu, device=device)
+        self._target = Networks(shape, seeds, initial="fan-in", activation=torch.relu, device=device)
         self._adam = Adam(self._online, max_grad_norm=config.max_grad_norm)
         self._noise = Noise(seeds, "epsilon", (config.envs, 2))
 

@@ -15,6 +15,7 @@ from tradebot.market.costs import Costs
 from tradebot.rl.configs import RunConfig
 
 TRADING = "trading"
+DISCOUNT = {"gamma": 0.95}  # default when trading: what lies more than twenty bars ahead is noise
 _OF_TRADING = ("market", "costs")  # sections that mean nothing to other environments
 
 
@@ -66,9 +67,11 @@ def experiment(
     check_keys(toml, models, file)
     for section, values in toml.items():
         build(models[section], values, f"[{section}] of {file}")
-    built: dict[str, Any] = {
-        name: build(model, {**toml.get(name, {}), **given[name]}) for name, model in models.items()
-    }
+    chosen = {name: {**toml.get(name, {}), **given[name]} for name in models}
+    run = build(RunConfig, chosen["run"])
+    if run.env == TRADING:
+        chosen["agent"] = DISCOUNT | chosen["agent"]
+    built: dict[str, Any] = {name: build(model, chosen[name]) for name, model in models.items()}
     made = Experiment(**built)
     if not made.is_trading:
         _check_foreign(
