@@ -26,7 +26,7 @@ class DQNConfig(Config):
     batch: int = Field(128, ge=1, description="Transitions per member and update")
     learning_starts: int = Field(1_000, ge=1, description="Transitions before the first update")
     every: int = Field(2, ge=1, description="Transitions between updates")
-    target_every: int = Field(128, ge=1, description="Updates between moves of the target network")
+    target_every: int = Field(256, ge=1, description="Updates between moves of the target network")
     tau: float = Field(
         1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it"
     )
