@@ -78,7 +78,7 @@ class Env(Protocol):
     def reset(self) -> Array: ...  # [E, *O]
     def step(self, action: Array) -> Step: ...  # action [E] int for Discrete, [E, A] float for Box
     def state_dict(self) -> State: ...
-    def load_state_dict(self, state: State) -> None: ...
+    def load_state_dict(self, state: State) -> Array: ...  # [E, *O] what to act on next
 
 
 class Batch(NamedTuple):

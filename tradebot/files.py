@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -34,6 +35,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `write_bytes` had written aside in this folder when its process was killed."""
+    for path in folder.glob(".*"):
+        if path.is_file() and re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name):
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -72,15 +80,23 @@ def new_folder(path: Path, *, numbered: bool = False) -> Iterator[tuple[Path, Pa
     `.name.partial`: it reserves the name, so that two processes never make the same folder. Raises OSError if
     the disk refuses, at the start if it can be known then.
     """
-    made = make_parents(path)
-    aside = None
-    try:
+    with parents_of(path):
         aside, path = _reserved(path, numbered)
-        yield aside, path
-        os.rename(aside, path)
-    except BaseException:
-        if aside:
+        try:
+            yield aside, path
+            os.rename(aside, path)
+        except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """Within the block the folders above `path` exist; if it fails, those that were missing go again."""
+    made = make_parents(path)
+    try:
+        yield
+    except BaseException:
         for parent in made:
             with suppress(OSError):  # somebody else may have put something into it
                 parent.rmdir()

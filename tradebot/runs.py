@@ -1,13 +1,14 @@
 """The run folder as bytes and plain data: what was asked, what happened, what was learned.
 
 `config.toml` (resolved), `manifest.json` (versions, seeds, data fingerprint, checksum of the weights),
-`events.jsonl` (returns and losses over the training), `agent.safetensors`, `backtests/<id>/`. Nothing that is
-loaded can run code.
+`events.jsonl` (returns and losses over the training), `agent.safetensors`, `backtests/<id>/`; until it is
+finished `checkpoint/`, with the latest state and the one before. Nothing that is loaded can run code.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from tradebot.config import Config, build, read_toml, suggestion, to_toml
 from tradebot.core import Array, InputError, State
 
 ROOT = Path("runs")
+_TEXT = ":text"  # ends the name of an array that holds a text
 
 
 class TrainingData(Config):
@@ -53,13 +55,13 @@ class Manifest(Config):
     env: str
     seeds: int
     steps: int  # transitions of each member
-    seconds: float  # wall clock of the training
-    steps_per_second: float  # of all members together
-    status: Literal["finished"]
-    finished: datetime
+    status: Literal["unfinished", "finished"]
     command: str  # what was typed; empty for a call from Python
     versions: dict[str, str]  # package -> version
-    weights: str  # checksum of agent.safetensors
+    seconds: float = 0.0  # wall clock of the training
+    steps_per_second: float = 0.0  # of all members together
+    finished: datetime | None = None
+    weights: str = ""  # checksum of agent.safetensors
     data: TrainingData | None = None  # for the trading environment
     features: tuple[str, ...] = ()  # of the observation, in order, for the trading environment
     evaluation: Evaluation | None = None  # for other environments
@@ -73,22 +75,59 @@ class StoredRun(NamedTuple):
     manifest: Manifest
 
 
-def write(
-    folder: Path,
-    sections: Mapping[str, Config],
-    manifest: Manifest,
-    weights: bytes,
-    events: Iterable[Mapping[str, Any]],
-) -> None:
-    """Write a finished run into an existing, empty folder. Raises OSError if the disk refuses."""
+def begin(folder: Path, sections: Mapping[str, Config], manifest: Manifest) -> None:
+    """Write what is known before the training into an existing folder. Raises OSError if the disk refuses."""
     files.write_text(folder / "config.toml", to_toml(sections))
-    files.write_text(folder / "events.jsonl", "".join(files.to_json(event) + "\n" for event in events))
-    files.write_bytes(folder / "agent.safetensors", weights)
     files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
 
 
+def finish(folder: Path, manifest: Manifest, weights: bytes, events: Iterable[Mapping[str, Any]]) -> None:
+    """Write what has come of it; the manifest, which says so, last. Raises OSError if the disk refuses."""
+    files.write_text(folder / "events.jsonl", "".join(files.to_json(event) + "\n" for event in events))
+    files.write_bytes(folder / "agent.safetensors", weights)
+    files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+def write_checkpoint(folder: Path, step: int, state: State) -> None:
+    """Keep the state after `step` transitions of each member, and the checkpoint before, but no older one.
+
+    The name of the file tells step and checksum, so that it is whole or known not to be, whatever happens.
+    Raises OSError if the disk refuses; then what was there is still there.
+    """
+    data = packed(state)
+    files.write_bytes(folder / "checkpoint" / f"{step:012d}-{files.checksum(data)[:16]}.safetensors", data)
+    for path in checkpoints(folder)[2:]:
+        path.unlink()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The latest first."""
+    return sorted((folder / "checkpoint").glob("[0-9]*.safetensors"), reverse=True)
+
+
+def read_checkpoint(folder: Path) -> State | None:
+    """The latest state that is whole, or None if there is no checkpoint yet; removes what a killed write left.
+
+    Raises InputError if all there are are damaged.
+    """
+    for place in (folder, folder / "checkpoint"):
+        files.remove_leftovers(place)
+    paths = checkpoints(folder)
+    for path in paths:
+        try:
+            data = path.read_bytes()
+            if path.stem.endswith(f"-{files.checksum(data)[:16]}"):
+                return _nested(load(data))
+        except (OSError, SafetensorError):
+            continue
+    if paths:
+        raise InputError(f"{folder / 'checkpoint'}: damaged: no checkpoint in it is as it was written")
+    return None
+
+
 def read(folder: Path) -> StoredRun:
-    """Raises InputError if the folder is not that of a finished run."""
+    """Raises InputError if the folder is not that of a run."""
     path = folder / "manifest.json"
     if not path.is_file():
         raise InputError(f"{folder} is not a run folder: it has no manifest.json")
@@ -159,6 +198,8 @@ def _flat(state: State, prefix: str = "") -> dict[str, Array]:
     for key, value in state.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}/")
+        elif isinstance(value, str):
+            flat[f"{prefix}{key}{_TEXT}"] = np.frombuffer(value.encode(), np.uint8)
         else:
             flat[prefix + key] = np.ascontiguousarray(value) if np.ndim(value) else np.array(value)
     return flat
@@ -171,5 +212,8 @@ def _nested(flat: Mapping[str, Array]) -> State:
         inner = state
         for parent in parents:
             inner = inner.setdefault(parent, {})
-        inner[key] = value if value.ndim else value.item()
+        if key.endswith(_TEXT):
+            inner[key.removesuffix(_TEXT)] = value.tobytes().decode()
+        else:
+            inner[key] = value if value.ndim else value.item()
     return state

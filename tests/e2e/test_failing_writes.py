@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Answer, Cli
+from tradebot import runs
 from tradebot.api import training
+from tradebot.core import State
 
 AAPL = ("--symbols", "AAPL", "--end", "2009-12-31")
 TRAIN = ("train", "a2c", "--steps", 40, "--seeds", 1, *AAPL)
@@ -107,8 +109,8 @@ def test_ctrl_c_leaves_nothing_half_written(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     def interrupted(*_: object) -> Iterator[Any]:
-        assert [path.name for path in Path("runs").iterdir()] == [".mine.partial"]
         signal.raise_signal(number)
+        signal.raise_signal(number)  # the first one only asks for a checkpoint
         raise AssertionError("went on")
         yield
 
@@ -117,3 +119,21 @@ def test_ctrl_c_leaves_nothing_half_written(
     assert (answer.code, answer.out, answer.err.count("\n")) == (130, "", 1)
     assert answer.err.startswith("tradebot: interrupted")
     assert list(Path().iterdir()) == []
+
+
+def test_a_disk_that_fills_up_during_a_training_leaves_what_it_can_go_on_from(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*TRAIN, "--name", "mine", "--checkpoint-every", 0)
+    write = runs.write_checkpoint
+
+    def filling(folder: Path, step: int, state: State) -> None:
+        if step > 16:
+            full()
+        write(folder, step, state)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(runs, "write_checkpoint", filling)
+        assert_failed(cli(*words), "No space left on device")
+    assert [path.name[:12] for path in runs.checkpoints(Path("runs/mine"))] == [f"{16:012d}", f"{8:012d}"]
+    assert cli("train", "--resume", "mine").code == 0

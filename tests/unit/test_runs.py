@@ -42,7 +42,9 @@ def written(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True)
     weights = runs.packed(STATE)
     events = [{"step": 3, "return": [1.0, float("nan")]}, {"step": 6}]
-    runs.write(folder, {"costs": Costs()}, manifest(files.checksum(weights), **changes), weights, events)
+    runs.begin(folder, {"costs": Costs()}, manifest(status="unfinished"))
+    runs.write_checkpoint(folder, 3, STATE)
+    runs.finish(folder, manifest(files.checksum(weights), **changes), weights, events)
     return folder
 
 
@@ -130,3 +132,44 @@ def test_a_run_is_found_by_its_folder_or_its_name(tmp_path: Path, monkeypatch: p
         runs.find("flt", others=["flat"])
     with pytest.raises(InputError, match="nothing under elsewhere/ yet"):
         runs.find("x", Path("elsewhere"))
+
+
+# ---- checkpoints
+
+
+def state(step: int) -> dict[str, Any]:
+    return {**STATE, "log": {"lines": f'[{{"step": {step}}}, "é"]'}, "step": step}
+
+
+def test_a_checkpoint_gives_back_the_state_and_the_one_before_is_kept(tmp_path: Path) -> None:
+    assert runs.read_checkpoint(tmp_path) is None
+    for step in (8, 16, 24):
+        runs.write_checkpoint(tmp_path, step, state(step))
+    assert [path.name[:12] for path in runs.checkpoints(tmp_path)] == [f"{24:012d}", f"{16:012d}"]
+    read = runs.read_checkpoint(tmp_path)
+    assert read is not None
+    assert (read["step"], read["log"]) == (24, state(24)["log"])
+    np.testing.assert_array_equal(read["nets"]["policy.0.weight"], STATE["nets"]["policy.0.weight"])
+
+
+@pytest.mark.parametrize("keep", [0, 7, 8, 100, -1])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, keep: int) -> None:
+    runs.write_checkpoint(tmp_path, 8, state(8))
+    runs.write_checkpoint(tmp_path, 16, state(16))
+    latest, previous = runs.checkpoints(tmp_path)
+    latest.write_bytes(latest.read_bytes()[:keep])
+    read = runs.read_checkpoint(tmp_path)
+    assert read is not None and read["step"] == 8
+    previous.write_bytes(b"")
+    with pytest.raises(InputError, match="checkpoint: damaged"):
+        runs.read_checkpoint(tmp_path)
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    runs.write_checkpoint(tmp_path, 8, state(8))
+    left = [tmp_path / ".manifest.json.0123abcd", tmp_path / "checkpoint" / ".x.safetensors.89ef0000"]
+    others = [tmp_path / ".DS_Store", tmp_path / ".notes.txt"]
+    for path in (*left, *others):
+        path.write_bytes(b"half")
+    runs.read_checkpoint(tmp_path)
+    assert [path.exists() for path in (*left, *others)] == [False, False, True, True]

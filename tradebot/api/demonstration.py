@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tradebot import files
 from tradebot.api.backtesting import backtest
+from tradebot.api.interrupts import Interrupted
 from tradebot.api.result import BacktestResult, figures, render
 from tradebot.api.run import Run
 from tradebot.api.training import Progress, train
@@ -30,10 +31,13 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
     Raises OSError, before it trains if it can be known then, if the folder cannot be written.
     """
     with files.new_folder(Path(out), numbered=True) as (aside, folder):
-        results = [
-            backtest(_trained(name, aside, _part_of(progress, i, len(AGENTS))), save=False)
-            for i, name in enumerate(AGENTS)
-        ]
+        try:
+            trained = [
+                _trained(name, aside, _part_of(progress, i, len(AGENTS))) for i, name in enumerate(AGENTS)
+            ]
+        except Interrupted:  # the folder goes, and with it what could be resumed
+            raise KeyboardInterrupt from None
+        results = [backtest(run, save=False) for run in trained]
         pictures = figures(results)
         for name, (_, data) in pictures.items():
             files.write_bytes(aside / name, data)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tradebot.core import Array
+from tradebot.core import Array, State
 from tradebot.rl.loop import Event
 
 LINES = 200
@@ -48,13 +49,29 @@ class Log:
         """The spans in which something happened: step, episodes [M], return [M] and each loss [M]."""
         return list(self._lines)
 
+    def state_dict(self) -> State:
+        return {
+            "total": self._total.copy(),
+            "episodes": self._episodes.copy(),
+            "losses": dict(self._losses),
+            "spans": self._spans,
+            "lines": json.dumps(self._lines),  # NaN stays what it is
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._total[:] = state["total"]
+        self._episodes[:] = state["episodes"]
+        self._losses = state.get("losses", {})
+        self._spans = state["spans"]
+        self._lines = json.loads(state["lines"])
+
     def _close(self, step: int) -> None:
         line: dict[str, Any] = {}
         if self._episodes.any():
             nothing = np.full_like(self._total, np.nan)
             mean = np.divide(self._total, self._episodes, out=nothing, where=self._episodes > 0)
             line |= {"episodes": self._episodes.tolist(), "return": _rounded(mean)}
-        line |= {name: _rounded(values) for name, values in self._losses.items()}
+        line |= {name: _rounded(values) for name, values in sorted(self._losses.items())}
         if line:
             self._lines.append({"step": step, **line})
         self._total[:], self._episodes[:], self._losses = 0.0, 0, {}

@@ -18,11 +18,13 @@ from tradebot.report import plots
 
 
 class Run:
-    """What `train` made. Raises InputError if the folder is not that of a finished run."""
+    """What `train` made. Raises InputError if the folder is not that of a run, or if it is not finished."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stored = runs.read(folder)
+        if self.manifest.status != "finished":
+            raise InputError(f"{folder} is not finished: go on with tradebot train --resume {folder}")
         toml = self._stored.config
         self.experiment = experiment(self.manifest.agent, toml, {}, str(folder / "config.toml"))
         if self.experiment.is_trading and self.manifest.data is None:

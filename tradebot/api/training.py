@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import torch
 from tradebot import files, runs
 from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment, experiment
+from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.log import Log
 from tradebot.api.prices import resolve
 from tradebot.api.run import Run
@@ -25,6 +27,7 @@ from tradebot.envs.gym import PREFIX as GYM
 from tradebot.envs.gym import GymEnv
 from tradebot.market import features
 from tradebot.market.env import TradingEnv, reward_scale, span
+from tradebot.rl import checkpoint
 from tradebot.rl.evaluate import episode_returns
 from tradebot.rl.loop import memory_for
 from tradebot.rl.loop import train as train_loop
@@ -51,7 +54,8 @@ def train(
     settings are the fields of RunConfig, TradingConfig, Costs and the agent's config, e.g. `symbols="AAPL"`,
     `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`.
     Raises InputError for wrong settings or prices and for a name that is taken, OSError if the folder cannot
-    be written; both before the training where it can be known then.
+    be written, both before the training where it can be known then, and Interrupted after Ctrl-C or SIGTERM:
+    `resume` goes on with what it leaves.
 
     >>> run = train("ppo", symbols="AAPL", end="2009-12-31", steps=50_000, seeds=4)
     """
@@ -60,40 +64,99 @@ def train(
     if name is not None:
         _check_name(name)
     env, facts, scale = _environment(plan)
+    manifest = runs.Manifest(
+        agent=agent,
+        env=plan.run.env,
+        seeds=plan.run.seeds,
+        steps=plan.run.steps,
+        status="unfinished",
+        command=command,
+        versions=_versions(),
+        **facts,
+    )
     wanted = Path(out) / (name or _default_name(plan, facts))
-    with files.new_folder(wanted, numbered=name is None) as (aside, folder), one_thread():
-        learner, log, seconds = _learn(plan, env, scale, progress)
-        weights = runs.packed(learner.state_dict())
-        manifest = runs.Manifest(
-            agent=agent,
-            env=plan.run.env,
-            seeds=plan.run.seeds,
-            steps=plan.run.steps,
-            seconds=round(seconds, 3),
-            steps_per_second=round(plan.run.steps * plan.run.seeds / seconds, 1),
-            status="finished",
-            finished=datetime.now(UTC).replace(microsecond=0),
-            command=command,
-            versions=_versions(),
-            weights=files.checksum(weights),
-            evaluation=None if plan.is_trading else _evaluation(plan, learner),
-            **facts,
+    with files.parents_of(wanted):
+        with files.new_folder(wanted, numbered=name is None) as (aside, folder):
+            runs.begin(aside, plan.sections(), manifest)
+        try:
+            return _go_on(folder, plan, manifest, env, scale, progress)
+        except BaseException:
+            if not runs.checkpoints(folder):  # nothing in it that a person could want
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
+    """Go on with a training that was interrupted, from its latest checkpoint.
+
+    The finished run is the same, bit for bit, as if nothing had happened (a foreign environment excepted,
+    which starts new episodes). Raises InputError for a run that is finished, or whose prices have changed.
+    """
+    folder = runs.find(str(run))
+    stored = runs.read(folder)
+    manifest = stored.manifest
+    if manifest.status == "finished":
+        raise InputError(f"{folder} is finished: there is nothing to go on with")
+    plan = experiment(manifest.agent, stored.config, {}, str(folder / "config.toml"))
+    _check_device(plan.run.device)
+    env, facts, scale = _environment(plan)
+    if facts and facts["data"] != manifest.data:
+        raise InputError(
+            f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
         )
-        runs.write(aside, plan.sections(), manifest, weights, log.lines())
+    return _go_on(folder, plan, manifest, env, scale, progress)
+
+
+def _go_on(
+    folder: Path,
+    plan: Experiment,
+    manifest: runs.Manifest,
+    env: Env,
+    scale: float,
+    progress: Progress | None,
+) -> Run:
+    """Train from the latest checkpoint in the folder, if there is one, to the end, and write the result."""
+    with one_thread():
+        learner, log, seconds = _learn(folder, plan, env, scale, progress)
+        weights = runs.packed(learner.state_dict())
+        done = {
+            "seconds": round(seconds, 3),
+            "steps_per_second": round(plan.run.steps * plan.run.seeds / seconds, 1),
+            "status": "finished",
+            "finished": datetime.now(UTC).replace(microsecond=0),
+            "weights": files.checksum(weights),
+            "evaluation": None if plan.is_trading else _evaluation(plan, learner),
+        }
+    runs.finish(folder, manifest.model_copy(update=done), weights, log.lines())
     return Run(folder)
 
 
-def _learn(plan: Experiment, env: Env, scale: float, progress: Progress | None) -> tuple[Agent, Log, float]:
+def _learn(
+    folder: Path, plan: Experiment, env: Env, scale: float, progress: Progress | None
+) -> tuple[Agent, Log, float]:
     """The trained population, what happened on the way, and how long it took [s]."""
     seeds, steps = plan.seeds, plan.run.steps
     learner = create(plan.agent, env.observation_space, env.action_space, seeds, steps, plan.run.device)
     memory = memory_for(learner, env, seeds, steps)
-    log = Log(len(seeds), steps, scale)
-    started = time.perf_counter()
-    for event in train_loop(learner, env, memory, len(seeds), steps):
-        if log.add(event) and progress:
-            progress(min(event.step, steps), steps, f"training {len(seeds)} x {plan.agent.name}")
-    return learner, log, time.perf_counter() - started
+    log, standing, before = Log(len(seeds), steps, scale), None, 0.0
+    if saved := runs.read_checkpoint(folder):
+        standing = checkpoint.restore(saved, learner, env, memory)
+        log.load_state_dict(saved["log"])
+        before = saved["seconds"]
+    started = kept = time.perf_counter()
+    with stop_requests() as stop_is_asked:
+        for event in train_loop(learner, env, memory, len(seeds), steps, standing):
+            if log.add(event) and progress:
+                progress(min(event.step, steps), steps, f"training {len(seeds)} x {plan.agent.name}")
+            now, asked = time.perf_counter(), stop_is_asked()
+            if event.step < steps and (asked or now - kept >= plan.run.checkpoint_every):
+                state = checkpoint.gather(learner, env, memory, event)
+                state |= {"log": log.state_dict(), "seconds": before + now - started}
+                runs.write_checkpoint(folder, event.step, state)
+                kept = time.perf_counter()
+                if asked:
+                    raise Interrupted(folder, event.step, steps)
+    return learner, log, before + time.perf_counter() - started
 
 
 def _environment(plan: Experiment) -> tuple[Env, dict[str, Any], float]:

@@ -17,6 +17,7 @@ from tradebot.core import InputError
 
 ORDER = ("demo", "train", "backtest", "report", "runs", "prices", "agents")
 INTERRUPTED = 130
+NOTHING_LEFT = "interrupted: nothing half-written is left"
 
 
 class InOrder(console.Commands):
@@ -75,10 +76,13 @@ def main() -> None:
         code = _failed("not enough memory: take fewer --seeds or --envs, or smaller networks", 1)
     except FloatingPointError as error:
         code = _failed(f"{error}: take a smaller --learning-rate", 1)
+    except console.Stopped as stopped:
+        code = _failed(str(stopped), INTERRUPTED)
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        console.complain("interrupted: nothing half-written is left")
+        code = _failed(NOTHING_LEFT, INTERRUPTED)
+    else:
+        if code == INTERRUPTED:  # typer keeps the exception to itself
+            console.complain(NOTHING_LEFT)
     sys.exit(code)
 
 

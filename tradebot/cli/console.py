@@ -18,6 +18,10 @@ Progress = Callable[[int, int, str], None]  # (done, of how many, what is going 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
 
 
+class Stopped(Exception):
+    """Interrupted, with something to go on with: the message says how."""
+
+
 class Commands(TyperGroup):
     """A group of commands that names the choice when one is unknown."""
 

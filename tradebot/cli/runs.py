@@ -89,6 +89,6 @@ def _row(run: StoredRun) -> list[str]:
         trained_on,
         until,
         str(m.seeds),
-        f"{m.steps:,}",
+        f"{m.steps:,}" if m.status == "finished" else f"{m.steps:,} (unfinished)",
         str(len(_backtests(run))),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from tradebot.agents.configs import CONFIGS
 from tradebot.cli import console
 from tradebot.cli.flags import with_flags
 from tradebot.config import Config
+from tradebot.core import InputError
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.rl.configs import RunConfig
@@ -18,10 +21,34 @@ from tradebot.rl.configs import RunConfig
 if TYPE_CHECKING:
     from tradebot.api import Run
 
+RESUME = typer.Option(
+    help="Go on with this run, which was interrupted: its folder, or its name under runs/", metavar="RUN"
+)
+
+
+def resume(
+    ctx: typer.Context, resume: Annotated[str | None, RESUME] = None, json: console.Json = False
+) -> None:
+    """What `tradebot train` does without an agent."""
+    if resume is None:
+        if json and ctx.invoked_subcommand:
+            raise InputError(f"write --json behind the agent: tradebot train {ctx.invoked_subcommand} --json")
+        console.help_without_command(ctx)
+        return
+    if ctx.invoked_subcommand:
+        raise InputError("--resume takes no agent: a run goes on with the agent and the settings that it has")
+    from tradebot import api
+
+    with console.progress_bar() as progress, _resumable():
+        run = api.resume(resume, progress=progress)
+    _show(run, json)
+
+
 app = console.group(
     "Train a population of agents and keep it as a run.",
     "tradebot train ppo --symbols AAPL --end 2009-12-31 --steps 50000 --seeds 4",
     what="AGENT",
+    callback=resume,
 )
 FILE = typer.Option(help="TOML file with settings, e.g. a run's config.toml; flags go before it")
 OUT = typer.Option(help="Folder in which the run's folder is made")
@@ -33,7 +60,7 @@ def _train(
 ) -> None:
     from tradebot import api
 
-    with console.progress_bar() as progress:
+    with console.progress_bar() as progress, _resumable():
         run = api.train(
             agent,
             config=config,
@@ -43,6 +70,21 @@ def _train(
             command=console.command_line(),
             **settings,
         )
+    _show(run, json)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Typer would keep a KeyboardInterrupt to itself, and with it how to go on."""
+    from tradebot.api.interrupts import Interrupted
+
+    try:
+        yield
+    except Interrupted as interrupt:
+        raise console.Stopped(str(interrupt)) from None
+
+
+def _show(run: Run, json: bool) -> None:
     if json:
         console.print_json({"run": str(run.folder), **run.metrics})
     else:

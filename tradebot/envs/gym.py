@@ -59,9 +59,10 @@ class GymEnv:
         """Nothing: a foreign environment does not show its state, so exact resume is not promised for it."""
         return {}
 
-    def load_state_dict(self, state: State) -> None:
-        """Start afresh from the seeds at the next reset."""
+    def load_state_dict(self, state: State) -> Array:
+        """Start afresh from the seeds. Returns the first observations."""
         self._started = False
+        return self.reset()
 
     @staticmethod
     def _stack(observations: list[Any]) -> Array:

@@ -170,11 +170,17 @@ class TradingEnv:
             "accounts": self._accounts.copy(),
         }
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: State) -> Array:
+        """Returns what was seen when the state was taken, [E, *O]."""
         self._episodes[:] = state["episodes"]
         self._bar[:] = state["bar"]
         self._last[:] = state["last"]
         self._accounts[:] = state["accounts"]
+        obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
+        kernel.observe_accounts(
+            obs, self.table.market, self._bar, self._accounts, self._close, self._cash, self.table.account
+        )
+        return obs
 
     def _begin(self, ended: Array, obs: Array) -> None:
         kernel.begin_episodes(

@@ -114,6 +114,21 @@ def observe(
 
 
 @compiled
+def observe_accounts(
+    obs: Array,  # [E, F + K], written
+    market: Array,  # [T, F]
+    bar: Array,  # [E] int
+    accounts: Array,  # [E, N_COLUMNS]
+    close: Array,  # [T] price
+    initial: float,  # currency
+    features: Array,  # [K]
+) -> None:
+    """Write the observation of every account at its bar."""
+    for e in range(bar.shape[0]):
+        observe(obs, e, market, bar[e], accounts[e], close[bar[e]], initial, features)
+
+
+@compiled
 def step_accounts(
     open_: Array,  # [T] price
     close: Array,  # [T] price

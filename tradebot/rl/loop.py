@@ -22,6 +22,15 @@ class Event(NamedTuple):
     member: Array  # [K] int: members of which an episode ended
     episode_return: Array  # [K] undiscounted sum of its rewards
     metrics: Mapping[str, Array] | None  # name -> [M] of the last update, if there was one
+    running: Array  # [E] the same sum of the episodes that go on, 0 where one has just begun
+
+
+class Standing(NamedTuple):
+    """Where a training stands that goes on, beside what agent, environment and memory know themselves."""
+
+    step: int  # transitions of each member so far
+    obs: Array  # [E, *O] what to act on next
+    running: Array  # [E] see Event
 
 
 def memory_for(agent: Agent, env: Env, seeds: Sequence[int], steps: int) -> RolloutBuffer | ReplayBuffer:
@@ -33,14 +42,21 @@ def memory_for(agent: Agent, env: Env, seeds: Sequence[int], steps: int) -> Roll
 
 
 def train(
-    agent: Agent, env: Env, memory: RolloutBuffer | ReplayBuffer, members: int, steps: int
+    agent: Agent,
+    env: Env,
+    memory: RolloutBuffer | ReplayBuffer,
+    members: int,
+    steps: int,
+    standing: Standing | None = None,
 ) -> Iterator[Event]:
-    """Train until each member has made `steps` transitions, rounded up to whole steps of its environments."""
-    obs = env.reset()  # [E, *O]
+    """Train until each member has made `steps` transitions, rounded up to whole steps of its environments.
+
+    From the start, or from where it stood when it was left. Between two events nothing is half done.
+    """
     n_envs = env.n_envs
     envs = n_envs // members
-    running = np.zeros(n_envs)  # return of each episode so far
-    for count in range(envs, steps + envs, envs):
+    done, obs, running = standing or Standing(0, env.reset(), np.zeros(n_envs))
+    for count in range(done + envs, steps + envs, envs):
         action, extras = agent.act(obs.reshape(members, envs, *obs.shape[1:]), explore=True)
         action = action.reshape(n_envs, *action.shape[2:])
         step = env.step(action)
@@ -54,5 +70,6 @@ def train(
         obs = step.obs
         running += step.reward
         ended = np.flatnonzero(step.terminated | step.truncated)
-        yield Event(count, ended // envs, running[ended], metrics)
+        episode_return = running[ended]
         running[ended] = 0.0
+        yield Event(count, ended // envs, episode_return, metrics, running)

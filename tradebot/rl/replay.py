@@ -58,12 +58,13 @@ class ReplayBuffer:
         self._ring = _empty_ring(len(seeds), envs * (feed.capacity // envs), observation_space, action_space)
         self._tree = SumTree(len(seeds), self._ring.reward.shape[1])
         self._noise = Noise(seeds, "replay", (feed.batch,))
+        self._used = 0  # slots of each environment that have been written to
         self._seen = 0  # transitions of each member so far
         self._due = 0  # of these, not yet paid for with updates
 
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
         """One step of all environments: obs [E, *O], action [E, ...]."""
-        ring = self._ring
+        ring, before = self._ring, self._head.copy()
         _add(
             ring,
             self._head,
@@ -78,6 +79,9 @@ class ReplayBuffer:
             np.ascontiguousarray(step.level, ring.level.dtype),
         )
         envs = self._head.shape[1]
+        length = ring.reward.shape[1] // envs
+        wrapped = (self._head < before).any()
+        self._used = length if wrapped else max(self._used, min(length, int(self._head.max()) + 1))
         self._seen += envs
         if self._seen > self._feed.start:
             self._due += envs
@@ -96,7 +100,9 @@ class ReplayBuffer:
 
     def state_dict(self) -> State:
         return {
-            "ring": {name: array.copy() for name, array in self._ring._asdict().items()},
+            "ring": {
+                name: array[:, :, : self._used].copy() for name, array in self._by_environment().items()
+            },
             "head": self._head.copy(),
             "tree": self._tree.state_dict(),
             "noise": self._noise.count,
@@ -105,13 +111,22 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: State) -> None:
-        for name, array in self._ring._asdict().items():
-            array[:] = state["ring"][name]
+        for name, array in self._by_environment().items():
+            self._used = state["ring"][name].shape[2]
+            array[:, :, : self._used] = state["ring"][name]
         self._head[:] = state["head"]
         self._tree.load_state_dict(state["tree"])
         self._noise.count = state["noise"]
         self._seen = state["seen"]
         self._due = state["due"]
+
+    def _by_environment(self) -> dict[str, Array]:
+        """The columns of the ring as views [M, B, L, ...]."""
+        members, envs = self._head.shape
+        return {
+            name: array.reshape(members, envs, -1, *array.shape[2:])
+            for name, array in self._ring._asdict().items()
+        }
 
     def _sample(self) -> Batch:
         ring = self._ring

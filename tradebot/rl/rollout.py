@@ -59,7 +59,7 @@ class RolloutBuffer:
         for t in range(state["filled"]):
             for name, value in state["columns"].items():
                 self._put(self._columns, name, value[:, t])
-            for name, value in state["extras"].items():
+            for name, value in state.get("extras", {}).items():
                 self._put(self._extras, name, value[:, t])
             self._filled += 1
 

@@ -1,0 +1,98 @@
+"""`python -m tests.e2e.killed AGENT`: kill a training again and again, and go on each time.
+
+What comes of it is compared with a training that was left in peace. It works in the current folder and prints
+how often it killed, and how often a checkpoint was being written just then. A process of its own, because it forks.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import tradebot
+from tradebot import runs
+
+KILLS = 20
+SETTINGS: dict[str, dict[str, Any]] = {
+    "dqn": {"per": True, "steps": 2_500, "capacity": 1_000, "learning_starts": 200, "batch": 16},
+    "ppo": {"steps": 8_000, "n_steps": 64, "epochs": 4},
+    "a2c": {"steps": 20_000},
+}
+
+
+def begin(agent: str, name: str) -> None:
+    market = {"symbols": "AAPL", "end": "2003", "window": 50, "actions": "long-short"}
+    tradebot.train(agent, name=name, seeds=2, checkpoint_every=0.01, **market, **SETTINGS[agent])
+
+
+def killed(agent: str, name: str, moment: float, *, writing: bool) -> bool | None:
+    """Begin or go on in a child and kill it; None if it came to its end before.
+
+    Returns whether a checkpoint was half written.
+    """
+    folder = runs.ROOT / name
+    child = os.fork()
+    if child == 0:
+        if folder.exists():
+            tradebot.resume(folder)
+        else:
+            begin(agent, name)
+        os._exit(0)
+    deadline = time.monotonic() + moment
+    while time.monotonic() < deadline or (writing and not half_written(folder)):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return None
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    shutil.rmtree(runs.ROOT / f".{name}.partial", ignore_errors=True)  # killed before there was a run
+    if folder.exists() and runs.read(folder).manifest.status == "finished":
+        return None
+    return half_written(folder)
+
+
+def half_written(folder: Path) -> bool:
+    return any((folder / "checkpoint").glob(".*"))
+
+
+def differing(name: str) -> list[str]:
+    """Files of a finished run that are not those of the whole one, byte for byte."""
+    pairs = {file: [runs.ROOT / run / file for run in (name, "whole")] for file in FILES}
+    return [file for file, (one, other) in pairs.items() if one.read_bytes() != other.read_bytes()]
+
+
+FILES = ("agent.safetensors", "events.jsonl", "config.toml")
+
+
+def main(agent: str) -> None:
+    chance = random.Random(agent)
+    started = time.monotonic()
+    begin(agent, "whole")
+    length = time.monotonic() - started
+    kills = inside = number = 0
+    while kills < KILLS:
+        writing = kills % 2 == 0
+        half = killed(agent, f"run-{number}", chance.uniform(0, length / 4), writing=writing)
+        if half is None:
+            check(f"run-{number}")
+            number += 1
+        else:
+            kills, inside = kills + 1, inside + half
+    if (runs.ROOT / f"run-{number}").exists():
+        tradebot.resume(runs.ROOT / f"run-{number}")
+        check(f"run-{number}")
+    print(f"{kills} kills, {inside} inside a write, {number + 1} runs")
+
+
+def check(name: str) -> None:
+    if wrong := differing(name):
+        sys.exit(f"{name} differs from a training that was never killed: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
