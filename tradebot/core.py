@@ -66,6 +66,13 @@ class Step(NamedTuple):
     level: Array  # [E] int: which price window (or map) the episode came from; -1 where there is none
 
 
+class Levels(NamedTuple):
+    """The L places where episodes may start: a fixed grid of price windows, or maps."""
+
+    share: Array  # [L] probability of each where nothing is said; they sum to 1
+    scale: Array  # [L] > 0, typical size of a reward there
+
+
 class Env(Protocol):
     """E environments that step together. Randomness is keyed by (seed, environment, episode)."""
 
@@ -75,6 +82,9 @@ class Env(Protocol):
     def observation_space(self) -> Box: ...  # of one environment
     @property
     def action_space(self) -> Space: ...  # of one environment
+    @property
+    def levels(self) -> Levels | None: ...  # None where there is nothing to choose
+    def assign(self, level: Array) -> None: ...  # [E] int: where the next episodes start; -1: anywhere
     def reset(self) -> Array: ...  # [E, *O]
     def step(self, action: Array) -> Step: ...  # action [E] int for Discrete, [E, A] float for Box
     def state_dict(self) -> State: ...
@@ -104,10 +114,20 @@ class Update(NamedTuple):
     priorities: Array | None = None  # [M, N], matches Batch.index (or Batch.level)
 
 
+class Curriculum(NamedTuple):
+    """How levels are prioritized: P = (1 - floor - stale) score^alpha / sum + stale age / sum + floor / L."""
+
+    alpha: float  # exponent of the score
+    beta: float  # exponent of the importance weights share / P; 1 gives the uniform objective back
+    floor: float  # share of the draws that is uniform
+    stale: float  # share of the draws that goes to levels in proportion to the time since their last visit
+
+
 class Rollout(NamedTuple):
     """Feed: every transition once, in order, `n_steps` of each environment at a time."""
 
     n_steps: int
+    curriculum: Curriculum | None = None  # None: episodes start anywhere
 
 
 class Replay(NamedTuple):

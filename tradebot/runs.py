@@ -107,7 +107,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def read_checkpoint(folder: Path) -> State | None:
-    """The latest state that is whole, or None if there is no checkpoint yet; removes what a killed write left.
+    """The latest state that is whole, or None if there is no checkpoint yet. Leftovers of a kill are removed.
 
     Raises InputError if all there are are damaged.
     """

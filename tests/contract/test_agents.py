@@ -132,7 +132,7 @@ def play(agent: Agent, env: Walk, memory: Any, obs: Array, steps: int) -> Array:
         for batch in memory.batches():
             update = agent.update(batch)
             if update.priorities is not None:
-                memory.prioritize(batch.index, update.priorities)
+                memory.prioritize(batch, update.priorities)
         obs = step.obs
     return obs
 

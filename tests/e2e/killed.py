@@ -1,7 +1,8 @@
 """`python -m tests.e2e.killed AGENT`: kill a training again and again, and go on each time.
 
 What comes of it is compared with a training that was left in peace. It works in the current folder and prints
-how often it killed, and how often a checkpoint was being written just then. A process of its own, because it forks.
+how often it killed, and how often a checkpoint was being written just then. It is a process of its own
+because it forks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tradebot import runs
 KILLS = 20
 SETTINGS: dict[str, dict[str, Any]] = {
     "dqn": {"per": True, "steps": 2_500, "capacity": 1_000, "learning_starts": 200, "batch": 16},
-    "ppo": {"steps": 8_000, "n_steps": 64, "epochs": 4},
+    "ppo": {"per": True, "steps": 8_000, "n_steps": 64, "epochs": 4},
     "a2c": {"steps": 20_000},
 }
 

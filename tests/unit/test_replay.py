@@ -111,7 +111,7 @@ def last(buffer: ReplayBuffer) -> Batch:
 def set_priorities(buffer: ReplayBuffer, batch: Batch, error_of: dict[float, float]) -> None:
     """Errors by observation, for all that the batch holds."""
     assert batch.index is not None
-    buffer.prioritize(batch.index, np.vectorize(error_of.get)(batch.obs[..., 0]))
+    buffer.prioritize(batch, np.vectorize(error_of.get)(batch.obs[..., 0]))
 
 
 # ---- what a draw says
@@ -283,7 +283,7 @@ def test_without_an_exponent_draws_are_uniform_whatever_the_errors_are() -> None
     world.play(buffer, 70)
     batch = last(buffer)
     assert batch.weight is None
-    buffer.prioritize(batch.index, np.random.default_rng(0).random(batch.reward.shape) * 100)
+    buffer.prioritize(batch, np.random.default_rng(0).random(batch.reward.shape) * 100)
     world.step(buffer)
     counts = np.unique(last(buffer).index, return_counts=True)[1]
     assert len(counts) == len(world.live(0, 50))
@@ -377,8 +377,8 @@ def test_a_member_alone_draws_what_it_draws_in_company(alpha: float) -> None:
             for name in ("obs", "action", "reward", "terminated", "truncated", "next_obs", "index", "weight"):
                 left, right = getattr(whole, name), getattr(part, name)
                 assert left is right is None or np.array_equal(left[1], right[0]), name
-            together.prioritize(whole.index, np.abs(whole.reward))
-            alone.prioritize(part.index, np.abs(part.reward))
+            together.prioritize(whole, np.abs(whole.reward))
+            alone.prioritize(part, np.abs(part.reward))
 
 
 def test_a_resumed_memory_goes_on_bit_for_bit() -> None:
@@ -387,7 +387,7 @@ def test_a_resumed_memory_goes_on_bit_for_bit() -> None:
         for _ in range(steps):
             world.step(buffer)
             for batch in buffer.batches():
-                buffer.prioritize(batch.index, batch.reward)
+                buffer.prioritize(batch, batch.reward)
                 found.append(batch)
         return found
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradebot.agents.configs import A2CConfig
+from tradebot.agents.configs import A2CConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
+from tradebot.rl.losses import weighted_mean
 from tradebot.rl.optim import Adam
 from tradebot.rl.returns import batch_advantage
 
@@ -24,7 +25,7 @@ class A2C:
         device: str = "cpu",
     ) -> None:
         self.config = config
-        self.feed = Rollout(config.n_steps)
+        self.feed = Rollout(config.n_steps, windows(config))
         self._steps, self._seen = steps, 0
         self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
@@ -51,14 +52,18 @@ class A2C:
         )
         log_prob, entropy = nets.log_prob_entropy(obs, nets.tensor(batch.action))
         error = value - (advantage + value.detach())
+        weight = None if batch.weight is None else nets.tensor(batch.weight)
         losses = {
-            "policy_loss": -(log_prob * advantage).mean(1),
-            "value_loss": (error * error).mean(1),
-            "entropy": entropy.mean(1),
+            "policy_loss": weighted_mean(-log_prob * advantage, weight),
+            "value_loss": weighted_mean(error * error, weight),
+            "entropy": weighted_mean(entropy, weight),
         }
         loss = losses["policy_loss"] + c.value * losses["value_loss"] - c.entropy * losses["entropy"]
         self._adam.step(loss, c.learning_rate * max(0.0, 1 - self._seen / self._steps))
-        return Update({name: value.detach().cpu().numpy() for name, value in losses.items()})
+        return Update(
+            {name: value.detach().cpu().numpy() for name, value in losses.items()},
+            advantage.abs().cpu().numpy() if c.per else None,
+        )
 
     def state_dict(self) -> State:
         return {"nets": self._nets.state_dict(), "adam": self._adam.state_dict(), "seen": self._seen}

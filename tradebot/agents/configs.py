@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tradebot.config import Config
+from tradebot.core import Curriculum
+
+# Prioritized price windows, for agents that learn from rollouts.
+_PER = Field(False, description="Prioritized price windows (after Jiang et al. 2021)")
+_PER_ALPHA = Field(0.6, ge=0, le=1, description="Exponent of a window's score, its mean |advantage|")
+_PER_BETA = Field(1.0, ge=0, le=1, description="Importance exponent; 1 gives the uniform objective back")
+_PER_FLOOR = Field(0.25, gt=0, le=0.5, description="Share of the windows that is drawn uniformly")
+_PER_STALE = Field(0.1, ge=0, le=0.5, description="Share that goes to windows not visited for long")
 
 
 class DQNConfig(Config):
@@ -61,9 +69,11 @@ class A2CConfig(Config):
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
     value: float = Field(0.5, ge=0, description="Weight of the value loss")
     max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
-    per: bool = Field(False, description="Prioritized price windows (not available yet)")
-
-    _no_windows = field_validator("per")(lambda value: _without_windows(value))
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
 
 
 class PPOConfig(Config):
@@ -87,17 +97,18 @@ class PPOConfig(Config):
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
     value: float = Field(0.5, ge=0, description="Weight of the value loss")
     max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
-    per: bool = Field(False, description="Prioritized price windows (not available yet)")
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
 
-    _no_windows = field_validator("per")(lambda value: _without_windows(value))
 
-
-def _without_windows(per: bool) -> bool:
-    if per:
-        raise ValueError(
-            "comes with prioritized price windows, which are not there yet; DQN has prioritized replay"
-        )
-    return per
+def windows(config: A2CConfig | PPOConfig) -> Curriculum | None:
+    """How the price windows are prioritized, if they are."""
+    if not config.per:
+        return None
+    return Curriculum(config.per_alpha, config.per_beta, config.per_floor, config.per_stale)
 
 
 AgentConfig = DQNConfig | A2CConfig | PPOConfig

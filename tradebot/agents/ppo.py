@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tradebot.agents.configs import PPOConfig
+from tradebot.agents.configs import PPOConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
-from tradebot.rl.losses import clipped_surrogate
+from tradebot.rl.losses import clipped_surrogate, normalised, weighted_mean
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 from tradebot.rl.returns import batch_advantage
@@ -29,7 +29,7 @@ class PPO:
         device: str = "cpu",
     ) -> None:
         self.config = config
-        self.feed = Rollout(config.n_steps)
+        self.feed = Rollout(config.n_steps, windows(config))
         self._steps, self._seen = steps, 0
         self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
@@ -52,7 +52,8 @@ class PPO:
                 batch, value.cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
             )
         )
-        columns = (obs, action, old_log_prob, advantage, advantage + value)
+        columns = [obs, action, old_log_prob, advantage, advantage + value]
+        columns += [] if batch.weight is None else [nets.tensor(batch.weight)]
         learning_rate = c.learning_rate * max(0.0, 1 - self._seen / self._steps)
         losses: dict[str, Tensor] = {}
         for _ in range(c.epochs):
@@ -61,7 +62,10 @@ class PPO:
                 losses = self._losses(*(_pick(column, index) for column in columns))
                 loss = losses["policy_loss"] + c.value * losses["value_loss"] - c.entropy * losses["entropy"]
                 self._adam.step(loss, learning_rate)
-        return Update({name: value.detach().cpu().numpy() for name, value in losses.items()})
+        return Update(
+            {name: value.detach().cpu().numpy() for name, value in losses.items()},
+            advantage.abs().cpu().numpy() if c.per else None,
+        )
 
     def state_dict(self) -> State:
         return {
@@ -78,17 +82,24 @@ class PPO:
         self._seen = state["seen"]
 
     def _losses(
-        self, obs: Tensor, action: Tensor, old_log_prob: Tensor, advantage: Tensor, target: Tensor
+        self,
+        obs: Tensor,
+        action: Tensor,
+        old_log_prob: Tensor,
+        advantage: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Means over a minibatch [M, batch], one per member; its advantages are normalised first."""
-        deviation, mean = torch.std_mean(advantage, dim=1, correction=0, keepdim=True)
-        advantage = (advantage - mean) / (deviation + 1e-8)
+        advantage = normalised(advantage, weight)
         log_prob, entropy = self._nets.log_prob_entropy(obs, action)
         error = self._nets.value(obs) - target
         return {
-            "policy_loss": clipped_surrogate(log_prob, old_log_prob, advantage, self.config.clip).mean(1),
-            "value_loss": (error * error).mean(1),
-            "entropy": entropy.mean(1),
+            "policy_loss": weighted_mean(
+                clipped_surrogate(log_prob, old_log_prob, advantage, self.config.clip), weight
+            ),
+            "value_loss": weighted_mean(error * error, weight),
+            "entropy": weighted_mean(entropy, weight),
         }
 
 

@@ -35,6 +35,13 @@ class GymEnv:
     def n_envs(self) -> int:
         return len(self._envs)
 
+    @property
+    def levels(self) -> None:
+        """A foreign environment starts its episodes where it likes."""
+
+    def assign(self, level: Array) -> None:
+        """Nothing: there are no levels."""
+
     def reset(self) -> Array:
         seeds = [None if self._started else seed for seed in self._seeds]
         self._started = True

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tradebot.core import Array, Box, Discrete, InputError, Space, State, Step
+from tradebot.core import Array, Box, Discrete, InputError, Levels, Space, State, Step
 from tradebot.market import features, kernel
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
@@ -86,6 +86,7 @@ class TradingEnv:
         self._bar = np.zeros(self.n_envs, dtype=np.int64)
         self._last = np.zeros(self.n_envs, dtype=np.int64)
         self._accounts = np.zeros((self.n_envs, kernel.N_COLUMNS))
+        self._level = np.full(self.n_envs, -1, dtype=np.int64)  # where the next episode of each starts
 
     @property
     def n_envs(self) -> int:
@@ -106,6 +107,22 @@ class TradingEnv:
         if self._targets is not None:
             return Discrete(len(self._targets), idle=int(np.flatnonzero(self._targets == 0.0)[0]))
         return Box(np.array([-1.0], np.float32), np.array([1.0], np.float32))
+
+    @property
+    def levels(self) -> Levels | None:
+        """Windows in a fixed grid: level l holds the starts from bar `first` + l windows on."""
+        starts = np.arange(0, self._n_starts, self._window)
+        if len(starts) < 2:
+            return None
+        sizes = np.diff(starts, append=self._n_starts)
+        returns = np.diff(np.log(self._close[self._first : self._first + self._n_starts + self._window]))
+        ends = starts + sizes - 1 + self._window
+        scale = np.array([np.std(returns[a:b]) for a, b in zip(starts, ends, strict=True)])
+        mean = float(scale.mean())
+        return Levels(sizes / self._n_starts, np.maximum(scale / mean, 0.01) if mean > NOISE else scale + 1.0)
+
+    def assign(self, level: Array) -> None:
+        self._level[:] = level
 
     @property
     def equity(self) -> Array:
@@ -188,6 +205,7 @@ class TradingEnv:
             self._seeds,
             self._environments,
             self._episodes,
+            self._level,
             self._first,
             self._n_starts,
             self._window,

@@ -222,6 +222,7 @@ def begin_episodes(
     seeds: Array,  # [E] int: of the environment's member
     environments: Array,  # [E] int: number of the environment within its member
     episodes: Array,  # [E] int, counted up
+    level: Array,  # [E] int: window of the grid in which to start; -1: anywhere
     first: int,  # the earliest bar a window may start at
     n_starts: int,
     window: int,  # decisions in an episode
@@ -237,7 +238,9 @@ def begin_episodes(
     """Put the environments that ended at the start of a new window."""
     for e in range(ended.shape[0]):
         if ended[e]:
-            bar[e] = first + hash_below(seeds[e], environments[e], episodes[e], n_starts)
+            low = max(level[e], 0) * window
+            choices = n_starts if level[e] < 0 else min(window, n_starts - low)
+            bar[e] = first + low + hash_below(seeds[e], environments[e], episodes[e], choices)
             last[e] = bar[e] + window
             episodes[e] += 1
             open_account(accounts[e], initial)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.core import Agent, Array, Env, Rollout
+from tradebot.core import Agent, Array, Env, InputError, Levels, Rollout
+from tradebot.rl.levels import LevelSampler
 from tradebot.rl.replay import ReplayBuffer
 from tradebot.rl.rollout import RolloutBuffer
 
@@ -35,9 +36,11 @@ class Standing(NamedTuple):
 
 def memory_for(agent: Agent, env: Env, seeds: Sequence[int], steps: int) -> RolloutBuffer | ReplayBuffer:
     """The memory that feeds the agent as it asks to be fed."""
-    if isinstance(agent.feed, Rollout):
-        return RolloutBuffer(agent.feed, len(seeds))
     envs = env.n_envs // len(seeds)
+    if isinstance(agent.feed, Rollout):
+        curriculum = agent.feed.curriculum
+        sampler = LevelSampler(curriculum, _levels(env), seeds, envs) if curriculum else None
+        return RolloutBuffer(agent.feed, len(seeds), sampler)
     return ReplayBuffer(agent.feed, env.observation_space, env.action_space, seeds, envs, steps)
 
 
@@ -55,21 +58,41 @@ def train(
     """
     n_envs = env.n_envs
     envs = n_envs // members
-    done, obs, running = standing or Standing(0, env.reset(), np.zeros(n_envs))
+    if standing is None:
+        _propose(memory, env)
+        standing = Standing(0, env.reset(), np.zeros(n_envs))
+    done, obs, running = standing
     for count in range(done + envs, steps + envs, envs):
         action, extras = agent.act(obs.reshape(members, envs, *obs.shape[1:]), explore=True)
         action = action.reshape(n_envs, *action.shape[2:])
+        _propose(memory, env)
         step = env.step(action)
         memory.add(obs, action, extras, step)
         metrics = None
         for batch in memory.batches():
             update = agent.update(batch)
             metrics = update.metrics
-            if update.priorities is not None and batch.index is not None:
-                memory.prioritize(batch.index, update.priorities)
+            if update.priorities is not None:
+                memory.prioritize(batch, update.priorities)
         obs = step.obs
         running += step.reward
         ended = np.flatnonzero(step.terminated | step.truncated)
         episode_return = running[ended]
         running[ended] = 0.0
         yield Event(count, ended // envs, episode_return, metrics, running)
+
+
+def _propose(memory: RolloutBuffer | ReplayBuffer, env: Env) -> None:
+    level = memory.propose()
+    if level is not None:
+        env.assign(level)
+
+
+def _levels(env: Env) -> Levels:
+    """Raises InputError where there is nothing to choose."""
+    if env.levels is None:
+        raise InputError(
+            "--per prioritizes price windows, and there are not two of them: take a shorter --window or a"
+            " longer span, or dqn, which prioritizes transitions"
+        )
+    return env.levels

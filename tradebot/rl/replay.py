@@ -62,6 +62,9 @@ class ReplayBuffer:
         self._seen = 0  # transitions of each member so far
         self._due = 0  # of these, not yet paid for with updates
 
+    def propose(self) -> None:
+        """Episodes may start anywhere: transitions are what is prioritized."""
+
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
         """One step of all environments: obs [E, *O], action [E, ...]."""
         ring, before = self._ring, self._head.copy()
@@ -93,10 +96,11 @@ class ReplayBuffer:
             for _ in range(self._feed.updates):
                 yield self._sample()
 
-    def prioritize(self, index: Array, priorities: Array) -> None:
-        """Priority (|error| + floor)^alpha (Schaul et al. 2016, eq. 1). index and priorities [M, N]."""
+    def prioritize(self, batch: Batch, priorities: Array) -> None:
+        """Priority (|error| + floor)^alpha (Schaul et al. 2016, eq. 1) of the batch's transitions, [M, N]."""
+        assert batch.index is not None  # it came from here
         error = np.abs(priorities.astype(np.float64))
-        self._tree.set(index, (error + PRIORITY_FLOOR) ** self._feed.alpha)
+        self._tree.set(batch.index, (error + PRIORITY_FLOOR) ** self._feed.alpha)
 
     def state_dict(self) -> State:
         return {

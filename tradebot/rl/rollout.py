@@ -7,17 +7,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from tradebot.core import Array, Batch, Extras, Rollout, State, Step
+from tradebot.rl.levels import LevelSampler
 
 
 class RolloutBuffer:
     """Collects T x E transitions and hands them out as one batch [M, T x B], time-major within a member."""
 
-    def __init__(self, feed: Rollout, members: int) -> None:
+    def __init__(self, feed: Rollout, members: int, levels: LevelSampler | None = None) -> None:
         self._n_steps = feed.n_steps  # T
         self._members = members
+        self._levels = levels
         self._columns: dict[str, Array] = {}  # name -> [M, T, B, ...]
         self._extras: dict[str, Array] = {}  # the same, of what the agent added
         self._filled = 0  # steps that are held
+
+    def propose(self) -> Array | None:
+        """[E] int: where an episode should start, should one begin in the next step; None: anywhere."""
+        return None if self._levels is None else self._levels.propose().reshape(-1)
 
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
         columns = {
@@ -33,6 +39,9 @@ class RolloutBuffer:
             self._put(self._columns, name, value.reshape(self._members, -1, *value.shape[1:]))
         for name, value in extras.items():
             self._put(self._extras, name, value)
+        if self._levels:
+            self._put(self._columns, "weight", self._levels.weight)
+            self._levels.begun((step.terminated | step.truncated).reshape(self._members, -1))
         self._filled += 1
 
     def batches(self) -> Iterator[Batch]:
@@ -41,10 +50,13 @@ class RolloutBuffer:
             return
         columns, extras = _joined(self._columns), _joined(self._extras)
         self._columns, self._extras, self._filled = {}, {}, 0  # the next one is written elsewhere
-        yield Batch(**columns, next_action=None, extras=extras, index=None, weight=None)
+        weight = columns.pop("weight", None)
+        yield Batch(**columns, next_action=None, extras=extras, index=None, weight=weight)
 
-    def prioritize(self, index: Array, priorities: Array) -> None:
-        """A rollout forgets at once what it has handed out: there is nothing to prioritize."""
+    def prioritize(self, batch: Batch, priorities: Array) -> None:
+        """A rollout forgets at once what it has handed out: only levels can be prioritized."""
+        if self._levels:
+            self._levels.prioritize(batch.level, priorities)
 
     def state_dict(self) -> State:
         held = slice(None, self._filled)
@@ -52,6 +64,7 @@ class RolloutBuffer:
             "columns": {name: value[:, held].copy() for name, value in self._columns.items()},
             "extras": {name: value[:, held].copy() for name, value in self._extras.items()},
             "filled": self._filled,
+            "levels": self._levels.state_dict() if self._levels else {},
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -62,6 +75,8 @@ class RolloutBuffer:
             for name, value in state.get("extras", {}).items():
                 self._put(self._extras, name, value[:, t])
             self._filled += 1
+        if self._levels:
+            self._levels.load_state_dict(state["levels"])
 
     def _put(self, columns: dict[str, Array], name: str, value: Array) -> None:
         """Write [M, B, ...] at the step that is being filled."""

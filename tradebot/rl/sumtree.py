@@ -52,14 +52,15 @@ def _set_leaves(sums: Array, maxima: Array, index: Array, priority: Array) -> No
 
 
 @njit(cache=True)
-def _find_leaves(sums: Array, uniform: Array) -> tuple[Array, Array]:
+def _find_leaves(sums: Array, uniform: Array, stratified: bool) -> tuple[Array, Array]:
     members, batch = uniform.shape
     index = np.empty((members, batch), dtype=np.int64)
     probability = np.empty((members, batch))
     for m in range(members):
         total = sums[m, 1]
         for i in range(batch):
-            leaf = find_leaf(sums[m], (i + uniform[m, i]) / batch * total)
+            share = (i + uniform[m, i]) / batch if stratified else uniform[m, i]
+            leaf = find_leaf(sums[m], share * total)
             index[m, i] = leaf
             probability[m, i] = sums[m, sums.shape[1] // 2 + leaf] / total
     return index, probability
@@ -92,12 +93,12 @@ class SumTree:
         """index [M, N] int, priority [M, N] >= 0 and finite; of leaves named twice the last counts."""
         _set_leaves(self.sums, self.maxima, index, priority)
 
-    def sample(self, uniform: Array) -> tuple[Array, Array]:
-        """Stratified draws (Schaul et al. 2016, appendix B.2.1) from uniform [M, N] in [0, 1).
+    def sample(self, uniform: Array, *, stratified: bool = True) -> tuple[Array, Array]:
+        """Draws by uniform [M, N] in [0, 1), stratified (Schaul et al. 2016, appendix B.2.1) or independent.
 
         Returns leaves [M, N] and their probabilities [M, N]. Every member's total must be positive.
         """
-        return _find_leaves(self.sums, uniform)
+        return _find_leaves(self.sums, uniform, stratified)
 
     def state_dict(self) -> State:
         leaves = self.sums.shape[1] // 2
