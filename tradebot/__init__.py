@@ -12,9 +12,33 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tradebot.api import BacktestResult, Run, backtest, demo, load, open_run, report, resume, train
+    from tradebot.api import (
+        BacktestResult,
+        Run,
+        Signal,
+        backtest,
+        demo,
+        load,
+        open_run,
+        report,
+        resume,
+        signal,
+        train,
+    )
 
-__all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "resume", "train"]
+__all__ = [
+    "BacktestResult",
+    "Run",
+    "Signal",
+    "backtest",
+    "demo",
+    "load",
+    "open_run",
+    "report",
+    "resume",
+    "signal",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

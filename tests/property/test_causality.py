@@ -133,8 +133,8 @@ def test_rules_are_causal(rule: Rule, where: str, t: int, seed: int) -> None:
 class Played(NamedTuple):
     """A population's way through the bars FIRST .. T - 1; rows are bars from FIRST on."""
 
-    observations: Array  # [T - FIRST - 1, M, O]
-    actions: Array  # [T - FIRST - 1, M] or [T - FIRST - 1, M, A]
+    observations: Array  # [T - FIRST, M, O]
+    actions: Array  # [T - FIRST, M] or [T - FIRST, M, A]
     requests: Array  # [T - FIRST, M]
     test: engine.Backtest
 
@@ -158,12 +158,12 @@ class Witness:
 def play(bars: Bars, agent: str, actions: ActionScheme) -> Played:
     """A freshly initialised population of three. A2C draws its actions: the likeliest one is to rest."""
     config = TradingConfig(actions=actions)
-    env = TradingEnv(bars, config, Costs(), first=FIRST, last=T - 1, seeds=(0, 1, 2))
+    env = TradingEnv(bars, config, Costs(), first=FIRST, last=len(bars) - 1, seeds=(0, 1, 2))
     made = create(CONFIGS[agent](envs=1), env.observation_space, env.action_space, (0, 1, 2), steps=1000)
     witness = Witness(made, explore=agent == "a2c")
     requests = engine.policy_requests(witness, env)  # type: ignore[arg-type] # it only acts
     members = {f"seed {m}": requests[:, m] for m in range(3)}
-    span = bars.rows(FIRST, T - 1)
+    span = bars.rows(FIRST, len(bars) - 1)
     test = engine.run(agent, span, members, {}, cash=1e5, costs=Costs(), in_sample=False)
     return Played(np.stack(witness.observations), np.stack(witness.actions), requests, test)
 
@@ -189,6 +189,22 @@ def test_agents_and_their_accounts_are_causal(
     assert not np.array_equal(
         before.observations[known:], after.observations[known:]
     )  # the future did change
+
+
+@pytest.mark.parametrize(("agent", "actions"), AGENTS)
+@given(where=MARKETS, t=st.integers(FIRST + 1, T - 3))
+@settings(deadline=None, max_examples=10)
+def test_a_history_that_ends_at_a_bar_decides_there_as_a_longer_one(
+    agent: str, actions: ActionScheme, where: str, t: int
+) -> None:
+    """What a signal promises: the request at the last bar is that of the backtest over more bars."""
+    bars = market(where)
+    short, long = play(bars.rows(0, t), agent, actions), play(bars, agent, actions)
+    known = t - FIRST + 1
+    for one, other in zip(short[:3], long[:3], strict=True):
+        assert len(one) == known and np.array_equal(one, other[:known])
+    for one, other in zip(accounts(short), accounts(long), strict=True):
+        assert np.array_equal(one.weight, other.weight[:known])
 
 
 def accounts(played: Played) -> tuple[engine.Track, ...]:

@@ -197,11 +197,36 @@ def scripted_requests(opens: list[float], script: list[list[int]]) -> Array:
 
 
 def test_the_requests_of_every_member_are_the_weights_of_its_actions() -> None:
-    requests = scripted_requests([10, 10, 10, 10], [[0, 1, 2], [2, 1, 0], [1, 1, 2]])
-    assert requests.tolist() == [[-1, 0, 1], [1, 0, -1], [0, 0, 1], [0, 0, 1]]  # the last one again
+    requests = scripted_requests([10, 10, 10, 10], [[0, 1, 2], [2, 1, 0], [1, 1, 2], [2, 0, 1]])
+    assert requests.tolist() == [[-1, 0, 1], [1, 0, -1], [0, 0, 1], [1, -1, 0]]
 
 
 def test_a_ruined_member_asks_for_nothing_more() -> None:
     # Short at 10, the price is 30 at the first close: member 0 is ruined, whatever its script says next.
-    requests = scripted_requests([10, 10, 30, 30, 30], [[0, 2], [2, 2], [2, 2], [2, 2]])
+    requests = scripted_requests([10, 10, 30, 30, 30], [[0, 2], [2, 2], [2, 2], [2, 2], [2, 2]])
     assert requests.T.tolist() == [[-1, 0, 0, 0, 0], [1, 1, 1, 1, 1]]
+
+
+def test_the_last_request_is_decided_on_the_last_bar_and_the_account_as_it_is_there() -> None:
+    """Not on the fresh, flat account with which the environment begins its next episode."""
+    config = TradingConfig(features=("position", "equity"), cash=1000.0)
+    market = bars([10, 10, 10], [10, 10, 20])
+    env = TradingEnv(market, config, FREE, first=0, last=2)
+    seen: list[Array] = []
+
+    class Watching(Scripted):
+        def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
+            seen.append(obs[0, 0].copy())
+            return super().act(obs, explore=explore)
+
+    engine.policy_requests(Watching([[1], [1], [0]]), env)  # type: ignore[arg-type] # it only acts
+    assert np.array(seen) == pytest.approx(np.array([[0, 0], [1, 0], [1, np.log(2)]]), abs=1e-6)
+
+
+def test_nothing_fills_the_last_request() -> None:
+    market = walk(20)
+    requests = np.random.default_rng(4).choice([0.0, 0.5, 1.0], 20)
+    other = np.append(requests[:-1], 1.0 - requests[-1])
+    one, two = (run(market, {"m": each}).members[0] for each in (requests, other))
+    assert np.array_equal(one.equity, two.equity) and one.fills.equals(two.fills)
+    assert one.metrics == pytest.approx(two.metrics, nan_ok=True, abs=0, rel=0)

@@ -11,6 +11,19 @@ from tradebot.api.prices import load
 from tradebot.api.reporting import report
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, open_run
+from tradebot.api.signalling import Signal, signal
 from tradebot.api.training import resume, train
 
-__all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "resume", "train"]
+__all__ = [
+    "BacktestResult",
+    "Run",
+    "Signal",
+    "backtest",
+    "demo",
+    "load",
+    "open_run",
+    "report",
+    "resume",
+    "signal",
+    "train",
+]

@@ -56,10 +56,10 @@ def backtest(
         if name not in RULES:
             raise unknown("baseline", name, list(RULES))
     market, paid = _terms(run, cash, costs)
-    bars = _prices(run, listed(symbols), data)
+    bars = history(run, listed(symbols), data)
     if run:
-        start = start or _after_training(run, bars, end or None)
-        first, last, members = _play(run, bars, market, paid, start, end or None)
+        start = start or _unseen(run, bars, end or None)
+        first, last, members = play(run, bars, market, paid, start, end or None)
     else:
         first, last = span(bars, start or None, end or None, 0)
         members = {rule: RULES[rule](bars)[first : last + 1]}
@@ -71,7 +71,7 @@ def backtest(
         {name: RULES[name](bars)[first : last + 1] for name in rivals if name != rule},
         cash=market.cash,
         costs=paid,
-        in_sample=run is not None and _overlaps(_training_data(run), tested),
+        in_sample=run is not None and overlaps(run, tested),
     )
     result = BacktestResult(made, _facts(run, command), run)
     if save:
@@ -88,12 +88,17 @@ def _resolved(run_or_rule: str | Path | Run) -> tuple[str, Run | None]:
         return str(run_or_rule), None
     else:
         run = Run(runs.find(str(run_or_rule), others=RULES))
+    check_trades(run, "backtest")
+    return "", run
+
+
+def check_trades(run: Run, purpose: str) -> None:
+    """Raise InputError for a run that has learned something else than to trade."""
     if not run.experiment.is_trading:
         raise InputError(
             f"{run.name} was trained on {run.experiment.run.env}, not for {TRADING}: there is nothing to"
-            f" backtest (its evaluation: tradebot runs show {run.folder})"
+            f" {purpose} (its evaluation: tradebot runs show {run.folder})"
         )
-    return "", run
 
 
 def _terms(
@@ -109,7 +114,7 @@ def _given(values: Mapping[str, float | None]) -> dict[str, float]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _prices(run: Run | None, symbols: tuple[str, ...], data: str) -> Bars:
+def history(run: Run | None, symbols: tuple[str, ...], data: str) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
     if symbols or not data:
@@ -119,7 +124,7 @@ def _prices(run: Run | None, symbols: tuple[str, ...], data: str) -> Bars:
     return resolve(_training_data(run).symbols, data)
 
 
-def _play(
+def play(
     run: Run, bars: Bars, market: TradingConfig, costs: Costs, start: str | None, end: str | None
 ) -> tuple[int, int, dict[str, Array]]:
     """First and last bar that the run trades, and what each member asks for at each of them: name -> [T]."""
@@ -136,22 +141,27 @@ def _training_data(run: Run) -> runs.TrainingData:
     return run.manifest.data
 
 
-def _after_training(run: Run, bars: Bars, end: str | None) -> str | None:
-    """The first bar after the training; None (from the start) where the run cannot know any of these bars.
+def after_training(run: Run, bars: Bars, end: str | None = None) -> str | None:
+    """The first bar after the training if there are two or more; None where there are not.
 
     Other symbols too are tested on later bars if there are any, for markets move together. A synthetic market
-    of another name or seed shares nothing with the training, whatever its dates are.
+    of another name or seed shares nothing with the training, whatever its dates are: None.
     """
     trained = _training_data(run)
-    is_known = bool(set(trained.symbols) & set(bars.symbols))
-    if not is_known and any(source.startswith(synthetic.PREFIX) for source in (bars.source, trained.source)):
+    if not _is_known(run, bars) and any(
+        source.startswith(synthetic.PREFIX) for source in (bars.source, trained.source)
+    ):
         return None
     stamps = (bars.between(None, end) if end else bars).timestamps
     later = stamps[stamps > np.datetime64(trained.end)]
-    if len(later) >= 2:
-        return str(later[0])
-    if not is_known:
-        return None
+    return str(later[0]) if len(later) >= 2 else None
+
+
+def _unseen(run: Run, bars: Bars, end: str | None) -> str | None:
+    """The first bar after the training; None (from the start) where the run cannot know any of these bars."""
+    start = after_training(run, bars, end)
+    if start or not _is_known(run, bars):
+        return start
     until = f" until {end}" if end else ""
     raise InputError(
         f"{run.name} was trained on {trained_on(run.manifest)}, and there are fewer than 2 bars after that"
@@ -159,10 +169,15 @@ def _after_training(run: Run, bars: Bars, end: str | None) -> str | None:
     )
 
 
-def _overlaps(trained: runs.TrainingData, tested: Bars) -> bool:
+def _is_known(run: Run, bars: Bars) -> bool:
+    """Whether it was trained on one of these symbols."""
+    return bool(set(_training_data(run).symbols) & set(bars.symbols))
+
+
+def overlaps(run: Run, tested: Bars) -> bool:
     """Whether the training saw some of these bars."""
-    first, last = tested.timestamps[[0, -1]]
-    return bool(set(trained.symbols) & set(tested.symbols)) and bool(
+    trained, (first, last) = _training_data(run), tested.timestamps[[0, -1]]
+    return _is_known(run, tested) and bool(
         first <= np.datetime64(trained.end) and last >= np.datetime64(trained.start)
     )
 

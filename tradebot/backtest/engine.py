@@ -186,20 +186,20 @@ def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     """What each member asks for at every bar of the environment's span, without exploring: [T, M].
 
     The environment has one account per member and a window over the whole span. A ruined member asks for
-    nothing more. The last request, which no bar is left to fill, repeats the one before.
+    nothing more. The last request is a decision like the others, which no bar is left to fill.
     """
     obs = env.reset()
     n_bars = env.n_bars
     requests = np.zeros((n_bars, env.n_envs))
     alive = np.ones(env.n_envs, dtype=bool)
-    for t in range(n_bars - 1):
+    for t in range(n_bars):
         action, _ = agent.act(obs[:, None], explore=False)
         action = action[:, 0]
         requests[t] = np.where(alive, env.requests(action), 0.0)
-        step = env.step(action)
-        alive &= ~step.terminated
-        obs = step.obs
-    requests[-1] = requests[-2]
+        if t < n_bars - 1:
+            step = env.step(action)
+            alive &= ~step.terminated
+            obs = step.next_obs  # at the last bar `obs` is that of a fresh episode already
     return requests
 
 

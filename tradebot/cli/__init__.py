@@ -6,16 +6,17 @@ Heavy imports wait until a command runs.
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from signal import SIGTERM, default_int_handler
+from signal import signal as handle  # a module called `signal` would be hidden by the command of that name
 from typing import Annotated, Any
 
 import typer
 
-from tradebot.cli import agents, backtest, console, demo, prices, report, runs, train
+from tradebot.cli import agents, backtest, console, demo, prices, report, runs, signal, train
 from tradebot.core import InputError
 
-ORDER = ("demo", "train", "backtest", "report", "runs", "prices", "agents")
+ORDER = ("demo", "train", "backtest", "signal", "report", "runs", "prices", "agents")
 INTERRUPTED = 130
 NOTHING_LEFT = "interrupted: nothing half-written is left"
 
@@ -50,6 +51,7 @@ app = console.group(
 app.command("demo")(demo.demo)
 app.add_typer(train.app, name="train")
 app.command("backtest")(backtest.command)
+app.command("signal")(signal.signal)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prices.app, name="prices")
@@ -58,7 +60,7 @@ app.command("agents")(agents.agents)
 
 def main() -> None:
     """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it wants it to tidy up
+    handle(SIGTERM, default_int_handler)  # whoever stops it wants it to tidy up
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()

@@ -27,7 +27,7 @@ def periods_per_year(timestamps: Array) -> float:
     step = float(np.median(np.diff(timestamps) / np.timedelta64(1, "s")))
     if step > 3.5 * _DAY:
         return next(bars for days, bars in _LONGER_THAN_DAILY if step <= days * _DAY)
-    if _trades_weekends(timestamps, step):
+    if trades_weekends(timestamps, step):
         return CRYPTO_DAYS * max(_DAY / step, 1.0)
     if step < _DAY:
         _, per_session = np.unique(timestamps.astype("datetime64[D]"), return_counts=True)
@@ -35,7 +35,7 @@ def periods_per_year(timestamps: Array) -> float:
     return STOCK_DAYS
 
 
-def _trades_weekends(timestamps: Array, step: float) -> bool:
+def trades_weekends(timestamps: Array, step: float) -> bool:
     """Whether a Saturday has at least half the bars of an average day. `step` is the median one in seconds.
 
     Saturday, because currencies and some exchanges open on a Sunday. Where the span has no Saturday only

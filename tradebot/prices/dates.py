@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ def read_dates(column: pd.Series, place: str) -> pd.Series:
     return local.dt.normalize() if len(steps) and np.median(steps) >= _DAILY else utc
 
 
-def spelled(moment: np.datetime64 | pd.Timestamp) -> str:
+def spelled(moment: np.datetime64 | datetime) -> str:
     """A moment to be read by a person: the date, and the time unless it is midnight."""
     return str(pd.Timestamp(moment)).removesuffix(" 00:00:00")
 

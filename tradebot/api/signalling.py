@@ -1,0 +1,156 @@
+"""What a run would hold at the next open, decided on the latest bar as the backtest would decide there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tradebot.api.backtesting import after_training, check_trades, history, overlaps, play
+from tradebot.api.run import Run, open_run
+from tradebot.backtest import engine
+from tradebot.backtest.engine import Track
+from tradebot.config import listed
+from tradebot.market import synthetic
+from tradebot.prices.bars import Bars
+from tradebot.prices.dates import spelled
+from tradebot.prices.freshness import is_stale
+
+Order = Literal["buy", "sell", "hold", "ruined"]
+
+
+class Standing(NamedTuple):
+    """One account at the latest close."""
+
+    name: str
+    request: float | None  # target weight; None for a ruined account, which asks for nothing more
+    weight: float  # position / equity
+    order: Order  # what follows; a request that repeats the last one holds the units, whatever they weigh
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What the members and their ensemble ask for, and what they hold when they do."""
+
+    run: str
+    symbol: str
+    as_of: datetime  # the latest bar: UTC, or the exchange's date
+    start: datetime  # the bar at which the accounts began, flat
+    origin: str  # why there
+    in_sample: bool  # whether they went through bars of the training, which tells nothing of their worth
+    warning: str  # that the prices are old, and what to do; empty if they are not
+    members: tuple[Standing, ...]
+    ensemble: Standing
+
+    @property
+    def stale(self) -> bool:
+        """Whether newer prices should be had."""
+        return bool(self.warning)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """request, weight and order: a row for the ensemble and each member."""
+        return pd.DataFrame([self.ensemble, *self.members]).set_index("name")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `signal --json` prints."""
+        ensemble = self.ensemble._asdict()
+        del ensemble["name"]
+        return {
+            "run": self.run,
+            "symbol": self.symbol,
+            "as_of": self.as_of.isoformat(),
+            "stale": self.stale,
+            "start": self.start.isoformat(),
+            "in_sample": self.in_sample,
+            "members": [member._asdict() for member in self.members],
+            "ensemble": ensemble,
+        }
+
+    def __repr__(self) -> str:
+        asked = "ruined" if self.ensemble.request is None else f"asks for {self.ensemble.request:.3g}"
+        return f"Signal({self.run} on {self.symbol} {asked}, as of {spelled(self.as_of)})"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning) if line)
+        return f"{lines}{self.frame.to_html(float_format='{:.3f}'.format)}"
+
+
+def signal(
+    run: str | Path | Run,
+    *,
+    symbols: str | Sequence[str] = (),
+    data: str = "",
+    start: str | None = None,
+    now: datetime | None = None,
+) -> Signal:
+    """What each member and the ensemble of a run would hold at the next open, given the latest bar.
+
+    A decision depends on the account as well, which is therefore played with the run's cash and costs from
+    `start`: by default the first bar after the training, or the first usable one if there are not two after
+    it. `now` (with its time zone) judges whether the prices are stale. Raises InputError for a run that does
+    not trade and for prices that cannot be had or are too few.
+
+    >>> signal("my-run").ensemble.request
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    check_trades(run, "trade")
+    bars = history(run, listed(symbols), data)
+    after = start or after_training(run, bars)
+    market, costs = run.experiment.market, run.experiment.costs
+    first, last, members = play(run, bars, market, costs, after, None)
+    seen = bars.rows(first, last)
+    in_sample = overlaps(run, seen)
+    played = engine.run(run.name, seen, members, {}, cash=market.cash, costs=costs, in_sample=in_sample)
+    return Signal(
+        run=run.name,
+        symbol=bars.symbols[0],
+        as_of=bars.timestamps[last].item(),
+        start=bars.timestamps[first].item(),
+        origin=_origin(start, after),
+        in_sample=played.in_sample,
+        warning=_warning(bars, now or datetime.now(UTC)),
+        members=tuple(_standing(member) for member in played.members),
+        ensemble=_standing(played.ensemble),
+    )
+
+
+def _origin(start: str | None, after: str | None) -> str:
+    if start:
+        return f"the first usable bar from {start} on"
+    return "the first bar after the training" if after else "the first usable bar"
+
+
+def _standing(track: Track) -> Standing:
+    """An account at its last bar."""
+    weight, before, request = float(track.weight[-1]), *map(float, track.request[-2:])
+    if track.ruined:
+        return Standing(track.name, None, weight, "ruined")
+    if request in (before, weight):
+        return Standing(track.name, request, weight, "hold")
+    return Standing(track.name, request, weight, "buy" if request > weight else "sell")
+
+
+def _warning(bars: Bars, now: datetime) -> str:
+    """That the latest bar is old, unless the market is synthetic: it has no other."""
+    moment = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
+    if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment):
+        return ""
+    cure = f"fetch newer prices with `tradebot fetch {bars.symbols[0]}`"
+    if Path(bars.source).is_file():
+        cure = f"bring {bars.source} up to date"
+    last = bars.timestamps[-1]
+    return f"the latest bar is of {spelled(last)}, {_spelled_age(moment - last)} ago: {cure}"
+
+
+def _spelled_age(age: np.timedelta64) -> str:
+    """In the largest unit of which there are two or more."""
+    minutes = int(age / np.timedelta64(1, "m"))
+    counts = {"days": minutes // 1440, "hours": minutes // 60, "minutes": minutes}
+    return next((f"{count} {unit}" for unit, count in counts.items() if count > 1), "a minute")
