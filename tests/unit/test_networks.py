@@ -120,6 +120,12 @@ def test_the_state_comes_back_bit_for_bit_and_is_a_copy() -> None:
     assert torch.equal(second.flat, kept)
 
 
+def test_the_state_of_another_number_of_members_is_refused() -> None:
+    one = Networks({"net": (2, 8, 3)}, [0]).state_dict()
+    with pytest.raises(ValueError, match="expected"):
+        Networks({"net": (2, 8, 3)}, [0, 1]).load_state_dict(one)
+
+
 # ---- how they start
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tradebot import files, runs
@@ -29,7 +30,7 @@ from tradebot.market import features
 from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.rl import checkpoint
 from tradebot.rl.evaluate import episode_returns
-from tradebot.rl.loop import memory_for
+from tradebot.rl.loop import Event, memory_for
 from tradebot.rl.loop import train as train_loop
 from tradebot.stats.metrics import spread
 from tradebot.strategies.rules import RULES
@@ -146,8 +147,10 @@ def _learn(
     started = kept = time.perf_counter()
     with stop_requests() as stop_is_asked:
         for event in train_loop(learner, env, memory, len(seeds), steps, standing):
-            if log.add(event) and progress:
-                progress(min(event.step, steps), steps, f"training {len(seeds)} x {plan.agent.name}")
+            if log.add(event):
+                _check_finite(event)
+                if progress:
+                    progress(min(event.step, steps), steps, f"training {len(seeds)} x {plan.agent.name}")
             now, asked = time.perf_counter(), stop_is_asked()
             if event.step < steps and (asked or now - kept >= plan.run.checkpoint_every):
                 state = checkpoint.gather(learner, env, memory, event)
@@ -216,6 +219,13 @@ def _check_name(name: str) -> None:
 def _versions() -> dict[str, str]:
     packages = ("tradebot", "numpy", "torch", "numba", "pandas", "gymnasium")
     return {"python": platform.python_version()} | {package: version(package) for package in packages}
+
+
+def _check_finite(event: Event) -> None:
+    """Raise FloatingPointError where the losses have become useless: whoever acts by argmax would hide it."""
+    for name, values in (event.metrics or {}).items():
+        if not np.isfinite(values).all():
+            raise FloatingPointError(f"training has diverged: {name} is not finite at step {event.step:,}")
 
 
 def _check_device(device: str) -> None:

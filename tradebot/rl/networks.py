@@ -101,7 +101,10 @@ class Networks:
 
     def load_state_dict(self, state: State) -> None:
         for name, value in self.parameters.items():
-            value.copy_(torch.as_tensor(state[name]))
+            given = torch.as_tensor(state[name])
+            if given.shape != value.shape:  # a copy would broadcast one member to all
+                raise ValueError(f"{name} has shape {tuple(given.shape)}, expected {tuple(value.shape)}")
+            value.copy_(given)
 
 
 def _padded(width: int) -> int:
