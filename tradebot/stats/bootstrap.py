@@ -107,10 +107,11 @@ def block_length(*series: Array) -> int:
 
 
 def interquartile_mean(values: Array) -> float:
-    """Mean of what is left when the lowest and the highest floor(N / 4) of N values are cut; NaN are left out.
+    """Mean of what is left when the lowest and the highest floor(N / 4) of N values are cut.
 
     Agarwal et al. (2021), Deep RL at the Edge of the Statistical Precipice, section 4.3: less moved by one
-    seed than the mean, and less wasteful than the median. [M seeds] or [M, K tasks], then over all M K.
+    seed than the mean, less wasteful than the median. [M seeds], or [M, K tasks] and then over all M K.
+    NaN are left out.
     """
     values = np.asarray(values, dtype=np.float64)
     present = np.sort(values[~np.isnan(values)])
@@ -122,9 +123,10 @@ def interquartile_interval(
 ) -> Interval:
     """Percentile interval of the interquartile mean over seeds: values [M seeds] or [M, K tasks].
 
-    The stratified bootstrap of Agarwal et al. (2021): every task's seeds are redrawn by themselves. It says how
-    far other seeds would move the mean on the very same bars, nothing of other bars. NaN at both ends
-    with fewer than FEWEST_SEEDS seeds of a task, or if no two values differ. NaN are left out.
+    The stratified bootstrap of Agarwal et al. (2021): every task's seeds are redrawn by themselves. It says
+    how far other seeds would move the mean on the very same bars, nothing of other bars, and is too narrow
+    for few seeds. NaN at both ends with fewer than FEWEST_SEEDS of a task, or if no two values differ. NaN
+    are left out.
     """
     value = interquartile_mean(values)
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1).T
@@ -142,14 +144,14 @@ def _middle(ordered: Array) -> Array:
 
 
 def _leaves_to_chance(r: Array) -> bool:
-    """Whether returns [1, n], or the differences of [2, n], are enough, finite, and vary by more than rounding."""
+    """Whether returns [1, n], or the differences of [2, n], are many, finite, and vary beyond rounding."""
     if r.shape[1] < FEWEST_RETURNS or not np.isfinite(r).all():
         return False
     return bool(np.std(_net(r)) > NOISE * (1 + np.max(np.abs(r))))
 
 
 def _percentiles(drawn: Array, level: float) -> tuple[float, float]:
-    """Where the middle `level` of them ends. NaN if one of them has no value: the others are no fair sample."""
+    """Where the middle `level` of them ends; NaN if one has no value, for the others are no fair sample."""
     if not np.isfinite(drawn).all():
         return math.nan, math.nan
     low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
@@ -172,7 +174,7 @@ _MEASURES = 5  # log growth, mean, deviation, downside deviation, deepest log dr
 
 
 def _resample(r: Array, block: float, rng: np.random.Generator, resamples: int) -> tuple[Array, Array]:
-    """Of returns [K, n] drawn with the same bars: measures [K, R, 5], errors of the Sharpe ratio per bar [R]."""
+    """Of returns [K, n], all drawn with the same bars: measures [K, R, 5] and the errors of `_measure`."""
     from arch.bootstrap import StationaryBootstrap
 
     growth = np.log1p(r)
