@@ -37,11 +37,11 @@ _CURRENCY = frozenset({"fees"})
 _NOTES = (
     "Under a figure: its 95 % interval, from redrawing the account's own returns in blocks (stationary"
     " bootstrap). It says how far chance could have carried the figure on bars of this kind, and nothing"
-    f" about another market regime. <em>vs {BENCHMARK}</em>: the figure minus {BENCHMARK}'s, both redrawn with"
-    " the same bars; where 0 lies inside, chance may be all of the lead. <em>median</em>: under it the"
+    f" about another market regime. <em>vs {BENCHMARK}</em>: the figure minus {BENCHMARK}'s, both redrawn"
+    " with the same bars; where 0 lies inside, chance may be all of the lead. <em>median</em>: under it the"
     " quartiles that hold the middle half of the seeds. <em>IQM</em>: interquartile mean of the seeds; its"
-    " interval says how far other seeds would move it on these very bars. No interval: too few bars, ruin,"
-    " or a figure that is not one of the returns alone."
+    " interval says how far other seeds would move it on these very bars. No interval: too few bars or seeds,"
+    " ruin, or a figure that is not one of the returns alone."
 )
 
 
@@ -79,7 +79,7 @@ def rows(backtests: Sequence[Backtest], metrics: Iterable[str]) -> list[Row]:
         if not np.array_equal(backtest.ensemble.equity, backtest.ensemble.benchmark):
             lead = backtest.ensemble.difference
             values = {metric: _interval(metric, lead[metric]) if metric in lead else () for metric in metrics}
-            table.append(Row(f"{name}vs {BENCHMARK}", values, INTERVAL))
+            table.append(Row(f"vs {BENCHMARK}", values, INTERVAL))
         if seeds > 1:
             values = {metric: _spread(backtest.members, metric) for metric in metrics}
             table.append(Row(f"{name}median of {seeds}", values, QUARTILES))
@@ -108,7 +108,7 @@ def summary(backtests: Sequence[Backtest]) -> Table:
         table.add_column(metric.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
     has_interval = False
     for row in rows(backtests, HEADLINE):
-        shown = [row.values[metric][: 1 + len(row.ends)] for metric in HEADLINE]
+        shown = [row.values[metric][: 1 + len(row.ends)] or ("",) for metric in HEADLINE]
         ends = row.ends if max(map(len, shown)) > 1 else ()
         label = "\n".join((row.label, *(f"  {end}" for end in ends)))
         table.add_row(

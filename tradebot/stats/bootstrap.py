@@ -59,9 +59,11 @@ def intervals(
 
     The interval of the Sharpe ratio is the symmetric studentised one of Ledoit and Wolf (2008), Journal of
     Empirical Finance 15, 850-859: value +- q x error, with q the `level` quantile of |resampled value -
-    value| / resampled error. Simulated returns with dependence and fat tails fall into it as often as
-    promised; percentiles fall short. The others are percentile intervals. Those of a drawdown or a total
-    return say what spans of this length bring: they need not be symmetric around the value.
+    value| / resampled error. On simulated returns with dependence and fat tails it covers as often as it
+    says, where percentiles fall short. The others are percentile intervals: those of a drawdown or a total
+    return say what spans of this length bring, and need not hold the value in their middle; that of a
+    volatility that comes in clusters with fat tails is too narrow (GARCH with shocks of t(5), 750 bars: 68 %
+    of them cover).
 
     NaN at both ends with fewer than FEWEST_RETURNS returns, for returns (or differences) that do not vary,
     after ruin, and where a resample has no value.
@@ -102,7 +104,7 @@ def block_length(*series: Array) -> int:
         with np.errstate(all="ignore"):  # NaN for a series that does not vary
             lengths = optimal_block_length(np.column_stack([x, np.square(x - np.mean(x))]))["stationary"]
         lengths = lengths.to_numpy() * (len(r) / len(x)) ** (1 / 3)
-        longest = max(longest, *lengths[np.isfinite(lengths)])
+        longest = max([longest, *lengths[np.isfinite(lengths)]])
     return math.ceil(longest)
 
 
@@ -129,7 +131,7 @@ def interquartile_interval(
     are left out.
     """
     value = interquartile_mean(values)
-    columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1).T
+    columns = np.atleast_2d(np.asarray(values, dtype=np.float64).T)
     strata = [column[~np.isnan(column)] for column in columns]
     if min(map(len, strata)) < FEWEST_SEEDS or np.ptp(np.concatenate(strata)) == 0:
         return Interval(value, math.nan, math.nan)
