@@ -172,7 +172,7 @@ def test_an_in_sample_result_is_called_so_in_the_table() -> None:
 
 def test_a_baseline_that_two_backtests_share_is_listed_once() -> None:
     text = printed(backtest("dqn"), backtest("ppo", first_seed=9))
-    assert len(re.findall(r"^ buy_and_hold", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^buy_and_hold", text, re.MULTILINE)) == 1
     assert text.count("vs buy_and_hold") == 2  # each has its own lead
     assert text.count("ensemble") == 2
 

@@ -101,6 +101,8 @@ def summary(backtests: Sequence[Backtest]) -> Table:
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("", overflow="fold")

@@ -25,7 +25,7 @@ SEED = 1994  # of whoever has no reason to take another one
 FEWEST_RETURNS = 50  # of an account with an interval
 FEWEST_SEEDS = 4  # of a mean over seeds with an interval
 
-_DRAWN_BARS = 10_000_000  # bars that are drawn for an account in all, within the bounds of the next line
+_DRAWN_BARS = 20_000_000  # bars that are drawn for an account in all, within the bounds of the next line
 _RESAMPLES = (500, 2000)
 _LONGEST = 10_000  # bars that the rule for the block length is given
 
@@ -55,7 +55,7 @@ def intervals(
 
     `equity` and `benchmark` [T] currency, `timestamps` [T] datetime64. The two are resampled with the same
     bars, so that what both owe to the market cancels. An account at or below `floor` [currency] at some bar
-    was closed out. `resamples`: by default 2000, fewer (500 at the least) beyond 5,000 bars.
+    was closed out. `resamples`: by default 2000, fewer (500 at the least) beyond 10,000 bars.
 
     The interval of the Sharpe ratio is the symmetric studentised one of Ledoit and Wolf (2008), Journal of
     Empirical Finance 15, 850-859: value +- q x error, with q the `level` quantile of |resampled value -
