@@ -41,7 +41,7 @@ _NOTES = (
     " with the same bars; where 0 lies inside, chance may be all of the lead. <em>median</em>: under it the"
     " quartiles that hold the middle half of the seeds. <em>IQM</em>: interquartile mean of the seeds; its"
     " interval says how far other seeds would move it on these very bars. No interval: too few bars or seeds,"
-    " ruin, or a figure that is not one of the returns alone."
+    " ruin, a figure that some resamples lack, or one that is not resampled."
 )
 
 

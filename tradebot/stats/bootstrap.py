@@ -18,7 +18,7 @@ from tradebot.core import Array
 from tradebot.stats import metrics
 from tradebot.stats.metrics import DAYS_PER_YEAR, NOISE
 
-# The metrics that are functions of the returns alone and of all of them: those that have an interval.
+# The metrics with an interval: those of the headline that are functions of the returns, and their parts.
 RESAMPLED = ("total_return", "cagr", "volatility", "sharpe", "sortino", "calmar", "max_drawdown")
 LEVEL = 0.95  # share of the intervals that cover, in the long run
 SEED = 1994  # of whoever has no reason to take another one
@@ -40,6 +40,7 @@ class Interval(NamedTuple):
     high: float
 
 
+@np.errstate(all="ignore")  # what is not finite has no interval
 def intervals(
     equity: Array,
     timestamps: Array,
@@ -164,8 +165,7 @@ def _studentised(
     value: float, error: float, drawn: Array, errors: Array, level: float
 ) -> tuple[float, float]:
     """value +- error x the `level` quantile of |drawn - value| / errors; drawn and errors [R]."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(drawn - value) / errors
+    t = np.abs(drawn - value) / errors
     width = float(np.quantile(t, level)) * error if np.isfinite(t).all() else math.nan
     return value - width, value + width
 
@@ -229,19 +229,18 @@ def _metrics(measured: Array, years: float, periods_per_year: float) -> Array:
     """RESAMPLED of measures [R, 5] by the formulas of `stats.metrics`: [7, R], NaN where undefined."""
     growth, mean, deviation, downside, deepest = measured.T
     root = math.sqrt(periods_per_year)
-    with np.errstate(all="ignore"):
-        cagr, fall = np.expm1(growth / years), np.expm1(deepest)
-        return np.array(
-            [
-                np.expm1(growth),
-                cagr,
-                deviation * root,
-                mean / np.where(deviation > NOISE, deviation, np.nan) * root,
-                mean / np.where(downside > NOISE, downside, np.nan) * root,
-                cagr / np.where(fall < -NOISE, -fall, np.nan),
-                fall,
-            ]
-        )
+    cagr, fall = np.expm1(growth / years), np.expm1(deepest)
+    return np.array(
+        [
+            np.expm1(growth),
+            cagr,
+            deviation * root,
+            mean / np.where(deviation > NOISE, deviation, np.nan) * root,
+            mean / np.where(downside > NOISE, downside, np.nan) * root,
+            cagr / np.where(fall < -NOISE, -fall, np.nan),
+            fall,
+        ]
+    )
 
 
 def _values(equity: Array, timestamps: Array, periods_per_year: float) -> list[float]:
@@ -260,9 +259,9 @@ def _values(equity: Array, timestamps: Array, periods_per_year: float) -> list[f
 
 def _influence(r: Array) -> Array:
     """Of each return [n] on the Sharpe ratio per bar, SR: z - SR / 2 (z^2 - 1), z = (r - mean) / std."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean, z = np.mean(r), (r - np.mean(r)) / np.std(r, ddof=1)
-        influence: Array = z - mean / np.std(r, ddof=1) / 2 * (np.square(z) - 1)
+    mean, deviation = np.mean(r), np.std(r, ddof=1)
+    z = (r - mean) / deviation
+    influence: Array = z - mean / deviation / 2 * (np.square(z) - 1)
     return influence
 
 
