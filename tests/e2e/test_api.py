@@ -11,6 +11,7 @@ import pytest
 
 import tradebot
 from tradebot.core import InputError
+from tradebot.stats.bootstrap import RESAMPLED
 from tradebot.stats.metrics import METRICS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -101,7 +102,9 @@ def test_a_backtest_shows_itself_and_keeps_what_it_shows(run: tradebot.Run, tmp_
     fills, trades = pd.read_csv(kept["fills.csv"]), pd.read_csv(kept["trades.csv"])
     assert (fills["account"] == "ensemble").sum() == len(result.fills)
     assert (trades["account"] == "ensemble").sum() == len(result.trades)
-    assert json.loads(kept["metrics.json"].read_text())["ensemble"].keys() == METRICS.keys()
+    written = json.loads(kept["metrics.json"].read_text())
+    assert written["ensemble"].keys() == METRICS.keys() | {"ci"}
+    assert written["ensemble"]["ci"].keys() == written["difference"].keys() == set(RESAMPLED)
     assert kept["equity.png"].read_bytes().startswith(PNG)
 
     result.plot().save(tmp_path / "mine.png")

@@ -15,6 +15,7 @@ from tests.e2e.conftest import Cli
 from tradebot.agents.configs import CONFIGS
 from tradebot.api import demonstration
 from tradebot.cli import app
+from tradebot.stats.bootstrap import RESAMPLED
 from tradebot.stats.metrics import METRICS
 
 GROUPS = ([], ["train"], ["runs"], ["prices"])
@@ -149,6 +150,18 @@ def test_the_json_of_a_backtest_has_the_promised_keys(cli: Cli, run: tradebot.Ru
     assert list(answer["baselines"]) == ["buy_and_hold", "flat"]
     for account in (answer["ensemble"], *answer["members"], *answer["baselines"].values()):
         assert account.keys() >= METRICS.keys()
+        assert list(account["ci"]) == list(RESAMPLED)
+    low, high = answer["baselines"]["buy_and_hold"]["ci"]["sharpe"]
+    assert low < answer["baselines"]["buy_and_hold"]["sharpe"] < high
+    assert answer["baselines"]["flat"]["ci"]["total_return"] == [None, None]
+    assert list(answer["difference"]) == list(RESAMPLED) and list(answer["iqm"]) == list(METRICS)
+    assert answer["difference"]["cagr"]["value"] == pytest.approx(
+        answer["ensemble"]["cagr"] - answer["baselines"]["buy_and_hold"]["cagr"]
+    )
+    assert answer["iqm"]["cagr"] == {
+        "value": pytest.approx(sum(member["cagr"] for member in answer["members"]) / 2),
+        "ci": [None, None],  # two seeds are too few
+    }
     assert [member["name"] for member in answer["members"]] == ["seed 0", "seed 1"]
     assert answer["name"] == "small"
     assert answer["span"] == {"start": "2010-01-04T00:00:00", "end": "2013-03-01T00:00:00", "bars": 795}

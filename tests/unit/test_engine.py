@@ -81,6 +81,46 @@ def test_the_tables_have_a_row_or_column_for_every_account() -> None:
     assert test.name == "x"
 
 
+# ---- intervals
+
+
+def test_the_intervals_of_a_member_do_not_depend_on_its_company() -> None:
+    market = walk(200)
+    requests = {f"seed {i}": np.resize(np.repeat([1.0, 0.0, -1.0], 5 + i), 200) for i in range(4)}
+    whole, alone = run(market, requests), run(market, {"seed 2": requests["seed 2"]})
+    assert whole.members[2].intervals == alone.members[0].intervals
+    assert whole.members[2].difference == alone.members[0].difference
+    assert whole.members[2].intervals != whole.members[1].intervals
+
+
+def test_the_difference_is_that_to_buy_and_hold_and_is_kept() -> None:
+    market = walk(200)
+    test = run(market, {"a": np.resize([1.0, 1, 1, 0], 200)}, {"buy_and_hold": np.ones(200)})
+    lead, hold = test.ensemble.difference, test.baselines["buy_and_hold"]
+    assert lead is test.ensemble.difference
+    for name, over in lead.items():
+        assert over.value == pytest.approx(test.metrics[name] - hold.metrics[name], abs=1e-15)
+        assert over.low < over.high
+    assert all(np.isnan(over.low) for over in hold.difference.values())
+
+
+def test_a_ruined_account_has_no_intervals() -> None:
+    falling = np.append(np.full(100, 10.0), np.full(100, 0.05))  # to 0.5 % of the cash
+    found = track(falling.tolist(), [1.0] * 200)
+    assert found.ruined
+    assert all(np.isnan(over.low) and np.isnan(over.high) for over in found.intervals.values())
+    assert found.intervals["total_return"].value == found.metrics["total_return"]
+
+
+def test_the_mean_over_seeds_is_of_the_middle_half() -> None:
+    market = walk(60)
+    test = run(market, {f"seed {i}": np.full(60, weight) for i, weight in enumerate([0.1, 0.2, 0.4, 1.0])})
+    middle = [member.metrics["exposure"] for member in test.members[1:3]]
+    assert list(test.iqm) == list(METRICS)
+    assert test.iqm["exposure"].value == pytest.approx(np.mean(middle), rel=1e-12)
+    assert test.iqm["exposure"].low < np.mean(middle) < test.iqm["exposure"].high
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1.5, -1.001])
 def test_a_request_that_is_no_weight_is_refused_with_its_account_and_date(bad: float) -> None:
     with pytest.raises(InputError, match=r"^mine asks for .* on 2020-01-03: a weight must lie in"):

@@ -23,6 +23,8 @@ from tradebot.core import Array, InputError
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 from tradebot.report import page, plots, tables
+from tradebot.report.tables import readable
+from tradebot.stats.bootstrap import RESAMPLED, Interval
 from tradebot.stats.metrics import METRICS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -170,7 +172,8 @@ def test_an_in_sample_result_is_called_so_in_the_table() -> None:
 
 def test_a_baseline_that_two_backtests_share_is_listed_once() -> None:
     text = printed(backtest("dqn"), backtest("ppo", first_seed=9))
-    assert text.count("buy_and_hold") == 1
+    assert len(re.findall(r"^buy_and_hold", text, re.MULTILINE)) == 1
+    assert text.count("vs buy_and_hold") == 2  # each has its own lead
     assert text.count("ensemble") == 2
 
 
@@ -186,10 +189,67 @@ def test_the_html_table_has_every_metric_and_the_terminal_shows_the_same_text() 
     assert set(found) - {""} == {metric.replace("_", " ") for metric in METRICS}
     terminal = printed(result)
     for metric in tables.HEADLINE:
-        assert found[metric.replace("_", " ")][0] in terminal
-    assert found["sharpe"][0] == f"{result.metrics['sharpe']:.2f}"
+        assert all(text in terminal for text in re.findall(r"[-\d][\d.,%]*", found[readable(metric)][0]))
+    assert found["skew"][0] == f"{result.metrics['skew']:.2f}"
     low, median, high = np.quantile([member.metrics["skew"] for member in result.members], [0.25, 0.5, 0.75])
-    assert found["skew"][1] == f"{median:.2f}<br><small>{low:.2f} to {high:.2f}</small>"
+    assert found["skew"][2] == f"{median:.2f}<br><small>{low:.2f} to {high:.2f}</small>"
+
+
+# ---- intervals in the tables
+
+
+def small(metric: str, over: Interval) -> str:
+    """A figure with its interval as a cell of the HTML table has it."""
+    value, low, high = (tables.show(metric, number) for number in over)
+    return f"{value}<br><small>{low} to {high}</small>"
+
+
+def test_the_html_table_has_the_interval_under_every_figure_that_has_one() -> None:
+    result = backtest()
+    found = cells(tables.summary_html([result]))
+    assert found[""] == [
+        "ensemble of 4",
+        "vs buy_and_hold",
+        "median of 4",
+        "IQM of 4",
+        "buy_and_hold",
+        "flat",
+    ]
+    hold = result.baselines["buy_and_hold"]
+    for metric in RESAMPLED:
+        ensemble, lead, _, iqm, held, flat = found[readable(metric)]
+        assert ensemble == small(metric, result.ensemble.intervals[metric])
+        assert lead == small(metric, result.ensemble.difference[metric])
+        assert iqm == small(metric, result.iqm[metric])
+        assert held == small(metric, hold.intervals[metric])
+        assert flat in (tables.MISSING, "0.0%")
+    assert found["fees"][0] == tables.show("fees", result.metrics["fees"]) and found["fees"][1] == ""
+
+
+def test_the_terminal_has_the_interval_of_the_ensemble_and_of_its_lead_over_buy_and_hold() -> None:
+    result = backtest()
+    lines = [re.split(r"\s{2,}", line.strip()) for line in printed(result).splitlines()]
+    first = [name for name, *_ in lines].index("ensemble of 4")
+    shown = ("total_return", "cagr", "sharpe", "max_drawdown")
+    for row, made in ((first, result.ensemble.intervals), (first + 3, result.ensemble.difference)):
+        for line, end in ((row, "value"), (row + 1, "low"), (row + 2, "high")):
+            expected = [tables.show(metric, getattr(made[metric], end)) for metric in shown]
+            assert lines[line][1:5] == expected
+    assert [lines[first + k][0] for k in range(1, 4)] == ["95 % from", "95 % to", "vs buy_and_hold"]
+    assert "nothing about another market regime" in printed(result)
+
+
+def test_a_backtest_that_is_too_short_shows_no_interval_and_no_words_about_it() -> None:
+    result = backtest(market=bars(n=30))
+    assert "95 %" not in printed(result)
+    assert cells(tables.summary_html([result]))["sharpe"][0] == f"{result.metrics['sharpe']:.2f}"
+
+
+def test_buy_and_hold_is_not_compared_with_itself() -> None:
+    market = bars()
+    held = engine.run("x", market, {"x": np.ones(300)}, {}, cash=1e4, costs=Costs(), in_sample=False)
+    assert "vs buy_and_hold" not in printed(held)
+    assert "95 % from" in printed(held)
 
 
 # ---- figures

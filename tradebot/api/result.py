@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
 from tradebot.report import page, plots, tables
+from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import spread
 
 
@@ -72,7 +73,7 @@ class BacktestResult:
         return Picture(plots.position(self.backtest))
 
     def to_dict(self) -> dict[str, Any]:
-        """What `backtest --json` prints."""
+        """What `backtest --json` prints. `ci` is [low, high] of a 95 % interval, see `stats.bootstrap`."""
         test = self.backtest
         values = {key: spread(np.array([m.metrics[key] for m in test.members])) for key in test.metrics}
         return {
@@ -86,10 +87,12 @@ class BacktestResult:
             "in_sample": test.in_sample,
             "cash": float(test.ensemble.equity[0]),
             "costs": test.costs.model_dump(),
-            "ensemble": test.ensemble.metrics,
-            "members": [{"name": member.name, **member.metrics} for member in test.members],
+            "ensemble": _account(test.ensemble),
+            "members": [{"name": member.name, **_account(member)} for member in test.members],
             "spread": values,
-            "baselines": {name: track.metrics for name, track in test.baselines.items()},
+            "iqm": _intervals(test.iqm),
+            "difference": _intervals(test.ensemble.difference),
+            "baselines": {name: _account(track) for name, track in test.baselines.items()},
             "files": _texts(self.files),
         }
 
@@ -157,6 +160,15 @@ def render(
         facts=facts,
         learning=dict(learned.values()) or None,
     )
+
+
+def _account(track: engine.Track) -> dict[str, Any]:
+    """Its metrics, and under `ci` [low, high] of each that has an interval."""
+    return {**track.metrics, "ci": {name: [low, high] for name, (_, low, high) in track.intervals.items()}}
+
+
+def _intervals(over: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: {"value": value, "ci": [low, high]} for name, (value, low, high) in over.items()}
 
 
 def _texts(paths: dict[str, Path]) -> dict[str, str]:

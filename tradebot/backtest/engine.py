@@ -20,7 +20,9 @@ from tradebot.market.costs import Costs
 from tradebot.market.env import RUIN, TradingEnv
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
-from tradebot.stats.metrics import summarize
+from tradebot.stats import bootstrap
+from tradebot.stats.bootstrap import Interval
+from tradebot.stats.metrics import METRICS, summarize
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +119,26 @@ class Track:
             benchmark=self.benchmark,
         )
 
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """How far chance carries each of `stats.bootstrap.RESAMPLED`; no interval after ruin."""
+        return self._resampled(None)
+
+    @cached_property
+    def difference(self) -> dict[str, Interval]:
+        """The same of this account minus buy-and-hold, resampled with the same bars."""
+        return self._resampled(self.benchmark)
+
+    def _resampled(self, benchmark: Array | None) -> dict[str, Interval]:
+        return bootstrap.intervals(
+            self.equity,
+            self.bars.timestamps,
+            self.bars.periods_per_year,
+            np.random.default_rng(bootstrap.SEED),  # one of its own: other accounts change nothing
+            benchmark=benchmark,
+            floor=RUIN * float(self.equity[0]),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
@@ -134,6 +156,15 @@ class Backtest:
     def metrics(self) -> dict[str, float]:
         """Of the ensemble."""
         return self.ensemble.metrics
+
+    @cached_property
+    def iqm(self) -> dict[str, Interval]:
+        """Interquartile mean over members of each of METRICS; its interval is one over seeds, not bars."""
+        values = {name: np.array([member.metrics[name] for member in self.members]) for name in METRICS}
+        return {
+            name: bootstrap.interquartile_interval(values[name], np.random.default_rng(bootstrap.SEED))
+            for name in METRICS
+        }
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -17,22 +17,40 @@ from rich.text import Text
 
 from tradebot.backtest.engine import Backtest, Track
 from tradebot.core import InputError
+from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import METRICS, spread
 
 HEADLINE = ("total_return", "cagr", "sharpe", "max_drawdown", "exposure", "trades", "fees")
 MISSING = "—"
+BENCHMARK = "buy_and_hold"
+INTERVAL = ("95 % from", "95 % to")
+QUARTILES = ("lower quartile", "upper quartile")
+MEANING = (
+    "95 %: how far chance could have carried a figure on bars of this kind (its own\n"
+    "returns, redrawn in blocks). It says nothing about another market regime."
+)
 
 _PERCENT = {"total_return": 1, "cagr": 1, "volatility": 1, "max_drawdown": 1, "exposure": 1, "win_rate": 1}
 _PERCENT |= {"alpha": 1, "var_95": 2, "cvar_95": 2}  # metric -> decimals
 _COUNTS = frozenset({"trades", "max_drawdown_days"})
 _CURRENCY = frozenset({"fees"})
+_NOTES = (
+    "Under a figure: its 95 % interval, from redrawing the account's own returns in blocks (stationary"
+    " bootstrap). It says how far chance could have carried the figure on bars of this kind, and nothing"
+    f" about another market regime. <em>vs {BENCHMARK}</em>: the figure minus {BENCHMARK}'s, both redrawn"
+    " with the same bars; where 0 lies inside, chance may be all of the lead. <em>median</em>: under it the"
+    " quartiles that hold the middle half of the seeds. <em>IQM</em>: interquartile mean of the seeds; its"
+    " interval says how far other seeds would move it on these very bars. No interval: too few bars or seeds,"
+    " ruin, a figure that some resamples lack, or one that is not resampled."
+)
 
 
 class Row(NamedTuple):
-    """One account, or the spread over several."""
+    """One account, the spread over several, or a difference."""
 
     label: str
-    values: dict[str, tuple[str, ...]]  # metric -> (value,) or (median, lower quartile, upper quartile)
+    values: dict[str, tuple[str, ...]]  # metric -> (value,) or (value, low, high) or nothing
+    ends: tuple[str, ...] = ()  # what low and high are, where the terminal is to show them
 
 
 def show(metric: str, value: float) -> str:
@@ -49,19 +67,24 @@ def show(metric: str, value: float) -> str:
 
 
 def rows(backtests: Sequence[Backtest], metrics: Iterable[str]) -> list[Row]:
-    """Each backtest's ensemble and the spread over its members, then every baseline once."""
+    """Each backtest's ensemble, its lead over buy-and-hold and its members, then every baseline once."""
     metrics = tuple(metrics)
     table = []
     for backtest in backtests:
         name = f"{backtest.name}: " if len(backtests) > 1 else ""
         seeds = len(backtest.members)
         ensemble = f"{name}ensemble of {seeds}" if seeds > 1 else backtest.name
-        table.append(
-            Row(f"{ensemble}{' (in-sample)' * backtest.in_sample}", _single(backtest.ensemble, metrics))
-        )
+        values = _single(backtest.ensemble, metrics)
+        table.append(Row(f"{ensemble}{' (in-sample)' * backtest.in_sample}", values, INTERVAL))
+        if not np.array_equal(backtest.ensemble.equity, backtest.ensemble.benchmark):
+            lead = backtest.ensemble.difference
+            values = {metric: _interval(metric, lead[metric]) if metric in lead else () for metric in metrics}
+            table.append(Row(f"vs {BENCHMARK}", values, INTERVAL))
         if seeds > 1:
             values = {metric: _spread(backtest.members, metric) for metric in metrics}
-            table.append(Row(f"{name}median of {seeds}", values))
+            table.append(Row(f"{name}median of {seeds}", values, QUARTILES))
+            values = {metric: _interval(metric, backtest.iqm[metric]) for metric in metrics}
+            table.append(Row(f"{name}IQM of {seeds}", values))
     table += [Row(name, _single(track, metrics)) for name, track in baselines(backtests).items()]
     return table
 
@@ -76,16 +99,26 @@ def summary(backtests: Sequence[Backtest]) -> Table:
             f"{f'{backtests[0].name}: ' if len(backtests) == 1 else ''}{span(backtests)}, after costs"
         ),
         title_justify="left",
+        caption_justify="left",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("", overflow="fold")
     for metric in HEADLINE:
         table.add_column(metric.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
+    has_interval = False
     for row in rows(backtests, HEADLINE):
-        of_several = len(row.values[HEADLINE[0]]) > 1
-        name = f"{row.label}\n    lower quartile\n    upper quartile" if of_several else row.label
-        table.add_row(Text(name), *("\n".join(row.values[metric]) for metric in HEADLINE))
+        shown = [row.values[metric][: 1 + len(row.ends)] or ("",) for metric in HEADLINE]
+        ends = row.ends if max(map(len, shown)) > 1 else ()
+        label = "\n".join((row.label, *(f"  {end}" for end in ends)))
+        table.add_row(
+            Text(label), *("\n".join(values) + "\n" * (1 + len(ends) - len(values)) for values in shown)
+        )
+        has_interval |= ends == INTERVAL
+    if has_interval:
+        table.caption = Text(MEANING)
     return table
 
 
@@ -107,7 +140,7 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
     return (
         f"<table><caption>{title}, after costs</caption>\n"
         f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>\n"
-        "<p><small>Several seeds: the median, and the quartiles that hold the middle half.</small></p>"
+        f"<p><small>{_NOTES}</small></p>"
     )
 
 
@@ -145,7 +178,16 @@ def span(backtests: Sequence[Backtest]) -> str:
 
 
 def _single(track: Track, metrics: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    return {metric: (show(metric, track.metrics[metric]),) for metric in metrics}
+    return {
+        metric: _interval(metric, track.intervals[metric])
+        if metric in track.intervals
+        else (show(metric, track.metrics[metric]),)
+        for metric in metrics
+    }
+
+
+def _interval(metric: str, over: Interval) -> tuple[str, ...]:
+    return tuple(show(metric, value) for value in (over if over.low <= over.high else over[:1]))
 
 
 def _spread(members: Sequence[Track], metric: str) -> tuple[str, ...]:
@@ -154,7 +196,7 @@ def _spread(members: Sequence[Track], metric: str) -> tuple[str, ...]:
 
 
 def _html(values: tuple[str, ...]) -> str:
-    if len(values) == 1:
-        return values[0]
-    median, low, high = values
-    return f"{median}<br><small>{low} to {high}</small>"
+    if len(values) < 3:
+        return "".join(values)
+    value, low, high = values
+    return f"{value}<br><small>{low} to {high}</small>"
