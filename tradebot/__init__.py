@@ -12,9 +12,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tradebot.api import BacktestResult, Run, backtest, demo, load, open_run, report, train
+    from tradebot.api import (
+        BacktestResult,
+        FetchResult,
+        Run,
+        backtest,
+        demo,
+        fetch,
+        load,
+        open_run,
+        report,
+        train,
+    )
 
-__all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "train"]
+__all__ = [
+    "BacktestResult",
+    "FetchResult",
+    "Run",
+    "backtest",
+    "demo",
+    "fetch",
+    "load",
+    "open_run",
+    "report",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the command line and notebooks call: load, train, backtest, report, and results that show themselves.
+"""What the command line and notebooks call: fetch, load, train, backtest, report; results show themselves.
 
 The only place that sees every part, and where a name (`AAPL`, `synthetic:...`, a path) becomes Bars.
 """
@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from tradebot.api.backtesting import backtest
 from tradebot.api.demonstration import demo
+from tradebot.api.fetching import FetchResult, fetch
 from tradebot.api.prices import load
 from tradebot.api.reporting import report
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, open_run
 from tradebot.api.training import train
 
-__all__ = ["BacktestResult", "Run", "backtest", "demo", "load", "open_run", "report", "train"]
+__all__ = [
+    "BacktestResult",
+    "FetchResult",
+    "Run",
+    "backtest",
+    "demo",
+    "fetch",
+    "load",
+    "open_run",
+    "report",
+    "train",
+]

@@ -16,7 +16,7 @@ from tradebot import files, runs
 from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.log import Log
-from tradebot.api.prices import resolve
+from tradebot.api.prices import resolve, source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.config import read_toml
@@ -59,6 +59,7 @@ def train(
     _check_device(plan.run.device)
     if name is not None:
         _check_name(name)
+    plan = _with_source(plan)
     env, facts, scale = _environment(plan)
     wanted = Path(out) / (name or _default_name(plan, facts))
     with files.new_folder(wanted, numbered=name is None) as (aside, folder), one_thread():
@@ -81,6 +82,13 @@ def train(
         )
         runs.write(aside, plan.sections(), manifest, weights, log.lines())
     return Run(folder)
+
+
+def _with_source(plan: Experiment) -> Experiment:
+    """The source of the prices by name, so that a later backtest finds the same where more was fetched."""
+    if not plan.is_trading or plan.market.data:
+        return plan
+    return plan._replace(market=plan.market.model_copy(update={"data": source_of(plan.market.symbols)}))
 
 
 def _learn(plan: Experiment, env: Env, scale: float, progress: Progress | None) -> tuple[Agent, Log, float]:

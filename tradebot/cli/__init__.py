@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tradebot.cli import agents, backtest, console, demo, prices, report, runs, train
+from tradebot.cli import agents, backtest, console, demo, fetch, prices, report, runs, train
 from tradebot.core import InputError
 
-ORDER = ("demo", "train", "backtest", "report", "runs", "prices", "agents")
+ORDER = ("demo", "fetch", "train", "backtest", "report", "runs", "prices", "agents")
 INTERRUPTED = 130
 
 
@@ -47,6 +47,7 @@ app = console.group(
     callback=root,
 )
 app.command("demo")(demo.demo)
+app.command("fetch")(fetch.fetch)
 app.add_typer(train.app, name="train")
 app.command("backtest")(backtest.command)
 app.command("report")(report.report)
@@ -56,7 +57,10 @@ app.command("agents")(agents.agents)
 
 
 def main() -> None:
-    """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C."""
+    """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C.
+
+    A command may have one more: 3 where it succeeded in part.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it wants it to tidy up
     try:
         code = app(standalone_mode=False) or 0
