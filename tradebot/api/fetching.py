@@ -44,6 +44,7 @@ class FetchResult(NamedTuple):
 
     @property
     def failed(self) -> list[Fetched]:
+        """Those with an error; what was stored of them before is as it was."""
         return [one for one in self.symbols if one.status == "failed"]
 
     @property

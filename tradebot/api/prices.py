@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from tradebot.config import listed, suggestion
@@ -77,9 +78,11 @@ def source_of(symbols: Sequence[str]) -> str:
         choice = " or --data ".join(names)
         raise InputError(f"{', '.join(symbols)}: fetched in several ways, choose one: --data {choice}")
     if not names and (unknown := [symbol for symbol in symbols if symbol not in sample.symbols()]):
+        near = difflib.get_close_matches(unknown[0].upper(), sample.symbols(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(
-            f"no prices of {', '.join(unknown)}: get them with `tradebot fetch {' '.join(unknown)}`"
-            f" (see `tradebot prices list` for what is here{_near(unknown[0])})"
+            f"no prices of {', '.join(map(repr, unknown))}{hint} (`tradebot fetch {' '.join(unknown)}` gets"
+            " them, `tradebot prices list` shows what is here)"
         )
     return names[0] if names else SAMPLE
 
@@ -108,9 +111,3 @@ def _fetched(symbols: Sequence[str], source: str, adjusted: bool) -> Bars:
             f" `tradebot fetch {' '.join(lacking)}{flags}`"
         )
     return store.bars([store.read(path) for path in paths], adjusted=adjusted)
-
-
-def _near(symbol: str) -> str:
-    """`; did you mean AAPL?`, if the sample has something like it."""
-    hint = suggestion(symbol.upper(), sample.symbols())
-    return f"; {hint.removeprefix(': ')}" if "did you mean" in hint else ""
