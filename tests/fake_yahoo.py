@@ -28,7 +28,7 @@ class FakeYahoo:
     """Prices for all symbols but those with a fault; `asked` counts the requests for prices of each."""
 
     def __init__(self, folder: Path) -> None:
-        self.faults: dict[str, str] = {}  # symbol -> 404, 429, 500, hang, cut, html, null, empty
+        self.faults: dict[str, str] = {}  # symbol -> 404, 429, 500, once, hang ..., see _fail
         self.factor: dict[str, float] = {}  # symbol -> on every price before the last dividend
         self.asked: dict[str, int] = {}
         self.released = threading.Event()  # ends those that hang
@@ -51,9 +51,10 @@ class FakeYahoo:
         """Yahoo's answer: a slow wave of prices from 2000 on, on weekdays or every hour."""
         step = DAY if interval == "1d" else 3600
         first = max(start, 946_684_800 if interval == "1d" else end - 30 * DAY)
-        stamps = np.arange(-(-first // step) * step, end, step)
+        stamps = np.arange(first // step * step, end, step)
         if interval == "1d":
             stamps = stamps[(stamps // DAY + 3) % 7 < 5] + 14 * 3600 + 1800  # the exchange opens
+        stamps = stamps[(stamps >= start) & (stamps < end)]
         close = 100 + 20 * np.sin(stamps / (50 * DAY)) + len(symbol)
         adjusted = close * self.factor.get(symbol, 1.0)
         columns = {
@@ -135,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(500, b"<html>Internal Server Error</html>")
             case "html":
                 self._answer(200, b"<html>Sorry</html>")
+            case "once":
+                del self.yahoo.faults[symbol]
+                self._answer(503, b"")
             case "hang":
                 self.yahoo.released.wait()
                 self.close_connection = True

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from curl_cffi.requests import exceptions as faults
-from yfinance.exceptions import YFPricesMissingError, YFRateLimitError, YFTzMissingError
+from yfinance.exceptions import YFDataException, YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
 from tradebot.core import InputError
 from tradebot.prices.dates import first_and_last_day
@@ -86,6 +86,7 @@ def test_without_any_price_the_answer_is_refused() -> None:
     ("error", "kind", "words"),
     [
         (YFRateLimitError(), Busy, "too many requests from here (429): wait some minutes"),
+        (YFDataException("*** DOWN! ***"), Busy, "it is down"),
         (YFTzMissingError("X"), InputError, "no prices for this symbol and span"),
         (YFPricesMissingError("X", "", yahoo_reason="too old."), InputError, "for this span (too old)"),
         (faults.Timeout("x"), TimeoutError, "did not answer within 2 s"),

@@ -48,9 +48,9 @@ def fetch(
 ) -> None:
     """Get prices and keep them: --symbols of the other commands finds them, before the shipped sample.
 
-    What is stored already is extended, and never lost when something fails. Exit code 0 if all symbols are
-    stored, 3 if some are, 1 if none because of the network, the server or the disk, 2 for wrong use or if
-    there are no such prices.
+    What is stored already is extended, and stays when something fails.
+    Exit code: 0 all symbols are stored, 3 some are, 1 none because of the
+    network, the server or the disk, 2 wrong use or no such prices.
 
     Example: tradebot fetch AAPL MSFT --start 2015
     """

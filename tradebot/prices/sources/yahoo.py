@@ -23,6 +23,7 @@ from curl_cffi import requests
 from curl_cffi.requests import exceptions as faults
 from yfinance.data import YfData  # type: ignore[import-untyped]
 from yfinance.exceptions import (  # type: ignore[import-untyped]
+    YFDataException,
     YFPricesMissingError,
     YFRateLimitError,
     YFTickerMissingError,
@@ -166,6 +167,8 @@ def explained(error: Exception, timeout: float, status: int) -> InputError | OSE
     match error:
         case YFRateLimitError():
             return Busy("Yahoo refuses, there were too many requests from here (429): wait some minutes")
+        case YFDataException():
+            return Busy("Yahoo says that it is down: try again later")
         case YFTickerMissingError() if status in (401, 403):
             return OSError(f"Yahoo refuses to answer from here ({status}): try again later")
         case YFPricesMissingError(yahoo_reason=str(reason)):
