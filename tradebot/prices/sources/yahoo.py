@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import re
+import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -78,7 +80,8 @@ class Yahoo:
         """
         while True:
             try:
-                return usable(self._asked(symbol, start, end), self._interval)
+                frame = _in_background(lambda: self._asked(symbol, start, end))
+                return usable(frame, self._interval)
             except Busy:
                 if not self._pauses:
                     raise
@@ -198,6 +201,23 @@ def explained(error: Exception, timeout: float, status: int) -> InputError | OSE
             return ConnectionError("Yahoo's answer is damaged or no prices at all: try again")
     what = f"{type(error).__name__}: {_line(error)}"
     return OSError(f"Yahoo's answer is of another form than expected ({what}): a newer yfinance may know it")
+
+
+def _in_background(work: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """What it returns or raises. Ctrl-C is heard meanwhile, which it is not inside of curl."""
+    done: queue.SimpleQueue[pd.DataFrame | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(work())
+        except BaseException as error:
+            done.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    outcome = done.get()
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 @contextmanager
