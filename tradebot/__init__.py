@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tradebot.api import (
         BacktestResult,
+        FetchResult,
         Run,
         Signal,
         backtest,
         demo,
+        fetch,
         load,
         open_run,
         report,
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BacktestResult",
+    "FetchResult",
     "Run",
     "Signal",
     "backtest",
     "demo",
+    "fetch",
     "load",
     "open_run",
     "report",

@@ -83,7 +83,7 @@ def test_the_version_is_printed(cli: Cli) -> None:
     assert out.startswith("tradebot ") and out[9].isdigit()
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "ppo", "--help"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], ["train", "ppo", "--help"], ["fetch", "--help"]], ids=" ".join)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     program = f"""
 import sys

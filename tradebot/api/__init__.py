@@ -1,4 +1,4 @@
-"""What the command line and notebooks call: load, train, backtest, report, and results that show themselves.
+"""What the command line and notebooks call: fetch, load, train, backtest, report; results show themselves.
 
 The only place that sees every part, and where a name (`AAPL`, `synthetic:...`, a path) becomes Bars.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tradebot.api.backtesting import backtest
 from tradebot.api.demonstration import demo
+from tradebot.api.fetching import FetchResult, fetch
 from tradebot.api.prices import load
 from tradebot.api.reporting import report
 from tradebot.api.result import BacktestResult
@@ -16,10 +17,12 @@ from tradebot.api.training import resume, train
 
 __all__ = [
     "BacktestResult",
+    "FetchResult",
     "Run",
     "Signal",
     "backtest",
     "demo",
+    "fetch",
     "load",
     "open_run",
     "report",

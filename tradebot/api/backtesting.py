@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot import runs
 from tradebot.api.experiment import TRADING
-from tradebot.api.prices import load, resolve, unknown
+from tradebot.api.prices import is_stock, load, resolve, unknown
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
@@ -117,9 +117,11 @@ def _given(values: Mapping[str, float | None]) -> dict[str, float]:
 def history(run: Run | None, symbols: tuple[str, ...], data: str) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
+    if symbols and not data and symbols != own.symbols and is_stock(own.data):
+        return resolve(symbols, "")  # another symbol may have come from elsewhere
     if symbols or not data:
         return resolve(symbols or own.symbols, data or own.data)
-    if run is None or (data != "sample" and len(load(source=data).symbols) == 1):
+    if run is None or (not is_stock(data) and len(load(source=data).symbols) == 1):
         return resolve((), data)  # it holds one symbol, be it another one than the run's
     return resolve(_training_data(run).symbols, data)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tradebot import files
 from tradebot.api.backtesting import backtest
 from tradebot.api.interrupts import Interrupted
+from tradebot.api.prices import SAMPLE
 from tradebot.api.result import BacktestResult, figures, render
 from tradebot.api.run import Run
 from tradebot.api.training import Progress, train
@@ -52,11 +53,12 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
 
 def _trained(agent: str, folder: Path, progress: Progress | None) -> Run:
     extra = AGENTS[agent]
-    flags = f"--symbols {SYMBOL} --end {TRAINED_UNTIL} --steps {STEPS} --seeds {SEEDS}"
+    flags = f"--symbols {SYMBOL} --data {SAMPLE} --end {TRAINED_UNTIL} --steps {STEPS} --seeds {SEEDS}"
     command = " ".join([f"tradebot train {agent} {flags}", *(f"--{flag}" for flag in extra)])
     return train(
         agent,
         symbols=(SYMBOL,),
+        data=SAMPLE,
         end=TRAINED_UNTIL,
         steps=STEPS,
         seeds=SEEDS,

@@ -1,38 +1,47 @@
-"""A name becomes Bars: a symbol of the sample, a price file, or a synthetic market."""
+"""A name becomes Bars: a symbol that was fetched or is in the sample, a price file, or a synthetic market."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from tradebot.config import listed, suggestion
 from tradebot.core import InputError
 from tradebot.market import synthetic
+from tradebot.prices import store
 from tradebot.prices.bars import Bars
 from tradebot.prices.sources import file, sample
+
+SAMPLE = "sample"
 
 
 def load(
     symbols: str | Sequence[str] = (),
-    source: str = "sample",
+    source: str = "",
     *,
     start: str | None = None,
     end: str | None = None,
     adjusted: bool = True,
 ) -> Bars:
-    """Prices of one or more symbols from `sample`, a price file, or `synthetic:NAME?key=value&...`.
+    """Prices of one or more symbols.
 
-    Prices are in the currency of the source; `adjusted` ones are scaled for splits and dividends where the
-    source says how. start and end are dates, months or years, both included. Raises InputError for what
-    cannot be found or read.
+    `source` is `yahoo` or `file` for what `fetch` stored from there (`yahoo:1h` for bars that are not daily),
+    `sample` for what is shipped, a price file, or `synthetic:NAME?key=value&...`. Empty: what was fetched,
+    and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
+    splits and dividends where the source says how. start and end are dates, months or years, both included.
+    Raises InputError for what cannot be found or read.
 
-    >>> load("AAPL").close[-1, 0]        # the shipped sample
+    >>> load("AAPL").close[-1, 0]        # fetched, or from the shipped sample
     >>> load(source="prices.csv")        # every symbol of the file
     """
     wanted = listed(symbols)
-    if source == "sample":
+    source = source or source_of(wanted)
+    if source in ("", SAMPLE):
         if not wanted:
             raise InputError(f"say which symbol: {', '.join(sample.symbols())}")
         bars = sample.read(wanted, adjusted=adjusted)
+    elif is_stock(source):
+        bars = _fetched(wanted, source, adjusted)
     else:
         if source.startswith(synthetic.PREFIX):
             bars = synthetic.read(source)
@@ -45,8 +54,8 @@ def load(
 def resolve(symbols: Sequence[str], data: str) -> Bars:
     """The full history of the one symbol that --symbols and --data name."""
     if not symbols and not data:
-        raise InputError("say which prices: --symbols AAPL (the sample) or --data FILE")
-    bars = load(symbols, data or "sample")
+        raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
+    bars = load(symbols, data)
     if len(bars.symbols) > 1:
         raise InputError(
             f"one symbol can be traded at a time, not {', '.join(bars.symbols)}: choose one with --symbols"
@@ -54,6 +63,51 @@ def resolve(symbols: Sequence[str], data: str) -> Bars:
     return bars
 
 
+def source_of(symbols: Sequence[str]) -> str:
+    """The source that is meant where none is named: what holds all symbols, fetched daily bars first.
+
+    Copies of the sample do not count, for the sample itself holds more. Empty without symbols. InputError if
+    nothing holds them, or if it is not clear which is meant.
+    """
+    if not symbols:
+        return ""
+    held = [pair for pair in store.holding(store.root(), symbols) if pair[0] != SAMPLE]
+    daily = [pair for pair in held if pair[1] == store.DAILY]
+    names = [store.data_name(*pair) for pair in daily or held]
+    if len(names) > 1:
+        choice = " or --data ".join(names)
+        raise InputError(f"{', '.join(symbols)}: fetched in several ways, choose one: --data {choice}")
+    if not names and (unknown := [symbol for symbol in symbols if symbol not in sample.symbols()]):
+        near = difflib.get_close_matches(unknown[0].upper(), sample.symbols(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"no prices of {', '.join(map(repr, unknown))}{hint} (`tradebot fetch {' '.join(unknown)}` gets"
+            " them, `tradebot prices list` shows what is here)"
+        )
+    return names[0] if names else SAMPLE
+
+
+def is_stock(source: str) -> bool:
+    """Whether it names prices that are kept here, the sample's or fetched ones: no file and no formula."""
+    return source.partition(":")[0] in store.SOURCES
+
+
 def unknown(kind: str, name: str, known: Sequence[str]) -> InputError:
     """The error for a name that is not in a list."""
     return InputError(f"unknown {kind} {name!r}{suggestion(name, known)}")
+
+
+def _fetched(symbols: Sequence[str], source: str, adjusted: bool) -> Bars:
+    name, _, interval = source.partition(":")
+    cache = store.root()
+    if not symbols:
+        raise InputError(f"say which symbol from {source} (see `tradebot prices list`)")
+    paths = [store.path_of(cache, name, interval or store.DAILY, symbol) for symbol in symbols]
+    lacking = [symbol for symbol, path in zip(symbols, paths, strict=True) if not path.exists()]
+    if lacking:
+        flags = f" --source {name}" * (name != store.SOURCES[0]) + f" --interval {interval}" * bool(interval)
+        raise InputError(
+            f"{source}: no prices of {', '.join(lacking)}: get them with"
+            f" `tradebot fetch {' '.join(lacking)}{flags}`"
+        )
+    return store.bars([store.read(path) for path in paths], adjusted=adjusted)

@@ -19,7 +19,7 @@ from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.log import Log
-from tradebot.api.prices import resolve
+from tradebot.api.prices import resolve, source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.config import read_toml
@@ -64,6 +64,7 @@ def train(
     _check_device(plan.run.device)
     if name is not None:
         _check_name(name)
+    plan = _with_source(plan)
     env, facts, scale = _environment(plan)
     manifest = runs.Manifest(
         agent=agent,
@@ -130,6 +131,13 @@ def _go_on(
         }
     runs.finish(folder, manifest.model_copy(update=done), weights, log.lines())
     return Run(folder)
+
+
+def _with_source(plan: Experiment) -> Experiment:
+    """The source of the prices by name, so that a later backtest finds the same where more was fetched."""
+    if not plan.is_trading or plan.market.data:
+        return plan
+    return plan._replace(market=plan.market.model_copy(update={"data": source_of(plan.market.symbols)}))
 
 
 def _learn(

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tradebot.cli import agents, backtest, console, demo, prices, report, runs, signal, train
+from tradebot.cli import agents, backtest, console, demo, fetch, prices, report, runs, signal, train
 from tradebot.core import InputError
 
-ORDER = ("demo", "train", "backtest", "signal", "report", "runs", "prices", "agents")
+ORDER = ("demo", "fetch", "train", "backtest", "signal", "report", "runs", "prices", "agents")
 INTERRUPTED = 130
 NOTHING_LEFT = "interrupted: nothing half-written is left"
 
@@ -49,6 +49,7 @@ app = console.group(
     callback=root,
 )
 app.command("demo")(demo.demo)
+app.command("fetch")(fetch.fetch)
 app.add_typer(train.app, name="train")
 app.command("backtest")(backtest.command)
 app.command("signal")(signal.signal)
@@ -59,7 +60,10 @@ app.command("agents")(agents.agents)
 
 
 def main() -> None:
-    """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C."""
+    """Exit code 0; 2 for wrong use or input; 1 for a failure such as a full disk; 130 for Ctrl-C.
+
+    A command may have one more: 3 where it succeeded in part.
+    """
     handle(SIGTERM, default_int_handler)  # whoever stops it wants it to tidy up
     try:
         code = app(standalone_mode=False) or 0

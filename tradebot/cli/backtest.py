@@ -19,7 +19,8 @@ RUN_OR_RULE = typer.Argument(
 )
 SYMBOLS = typer.Option(help="Symbol to trade (default: the run's)", show_default=False)
 DATA = typer.Option(
-    help="'sample', a price file or a synthetic market (default: the run's)", show_default=False
+    help="sample, yahoo (fetched), a price file or a synthetic market (default: the run's)",
+    show_default=False,
 )
 START = typer.Option(help="First date (default: the bar after the run's training)")
 END = typer.Option(help="Last date, included (default: the last bar)")

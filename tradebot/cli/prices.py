@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradebot.cli import console
+from tradebot.core import InputError
 
 if TYPE_CHECKING:
     from tradebot.prices.bars import Bars
@@ -16,34 +17,41 @@ app = console.group(
     "Prices: what there is, and whether a file can be used.", "tradebot prices check prices.csv"
 )
 ROWS = 10  # of which half are the first and half the last bars
-SYMBOL = typer.Argument(help="A symbol of the sample, a price file or a synthetic market", metavar="SYMBOL")
-PATH = typer.Argument(help="A price file or a symbol of the sample", metavar="PATH_OR_SYMBOL")
+SYMBOL = typer.Argument(
+    help="A symbol (fetched or of the sample), a price file or a synthetic market", metavar="SYMBOL"
+)
+PATH = typer.Argument(help="A price file or a symbol (fetched or of the sample)", metavar="PATH_OR_SYMBOL")
+DATA = typer.Option(help="Where the symbol is from: yahoo, yahoo:1h ..., file or sample", show_default=False)
 
 
 @app.command("list")
 def list_(json: console.Json = False) -> None:
-    """The symbols of the shipped sample.
+    """What was fetched, and the symbols of the shipped sample.
 
     Example: tradebot prices list
     """
     from tradebot import api
     from tradebot.prices.sources import sample
 
-    rows = [_about(api.load(symbol)) for symbol in sample.symbols()]
+    shipped = [_about(api.load(symbol, "sample")) for symbol in sample.symbols()]
+    fetched = _fetched()
     if json:
-        console.print_json({"symbols": rows})
+        console.print_json({"fetched": fetched, "symbols": shipped})
         return
     header = ["symbol", "from", "to", "bars", "bars a year"]
-    console.print_table("The shipped sample", header, [_cells(row) for row in rows])
+    if fetched:
+        rows = [[*_cells(row), row["data"], row["fetched"][:10]] for row in fetched]
+        console.print_table("Fetched", [*header, "--data", "fetched"], rows)
+    console.print_table("The shipped sample", header, [_cells(row) for row in shipped])
 
 
 @app.command()
-def show(symbol: Annotated[str, SYMBOL], json: console.Json = False) -> None:
+def show(symbol: Annotated[str, SYMBOL], data: Annotated[str, DATA] = "", json: console.Json = False) -> None:
     """What is known of a symbol: its span and its first and last bars.
 
     Example: tradebot prices show AAPL
     """
-    bars = _named(symbol)
+    bars = _named(symbol, data)
     if json:
         console.print_json({**_about(bars), "fingerprint": bars.fingerprint})
         return
@@ -52,25 +60,47 @@ def show(symbol: Annotated[str, SYMBOL], json: console.Json = False) -> None:
 
 
 @app.command()
-def check(path_or_symbol: Annotated[str, PATH], json: console.Json = False) -> None:
+def check(
+    path_or_symbol: Annotated[str, PATH], data: Annotated[str, DATA] = "", json: console.Json = False
+) -> None:
     """Read prices and check them: exit code 2 and the first fault if they cannot be used.
 
     Example: tradebot prices check prices.csv
     """
-    bars = _named(path_or_symbol)
+    bars = _named(path_or_symbol, data)
     if json:
         console.print_json({"ok": True, **_about(bars)})
         return
     print(f"{path_or_symbol}: {len(bars):,} bars of {', '.join(bars.symbols)}, {bars.span}: usable")
 
 
-def _named(name: str) -> Bars:
-    """What looks like a file or a synthetic market is one; everything else is a symbol."""
+def _named(name: str, data: str) -> Bars:
+    """What was fetched is a symbol; else what looks like a file or a synthetic market is one."""
     from tradebot import api
     from tradebot.market.synthetic import PREFIX
+    from tradebot.prices import store
 
+    if data or store.holding(store.root(), [name]):
+        return api.load((name,), data)
     is_source = name.startswith(PREFIX) or Path(name).exists() or "/" in name or "." in name
     return api.load(source=name) if is_source else api.load(name)
+
+
+def _fetched() -> list[dict[str, Any]]:
+    """What is stored; a damaged file must not hide the others."""
+    from tradebot.prices import store
+
+    rows = []
+    for path in store.entries(store.root()):
+        try:
+            stored = store.read(path)
+            about = _about(store.bars([stored]))
+        except InputError as error:
+            console.complain(str(error))
+            continue
+        fetched = stored.fetched.isoformat()
+        rows.append({**about, "data": stored.data, "fetched": fetched, "path": str(path)})
+    return rows
 
 
 def _about(bars: Bars) -> dict[str, Any]:

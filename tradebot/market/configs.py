@@ -18,10 +18,12 @@ class TradingConfig(Config):
     """One symbol, one account per environment."""
 
     symbols: tuple[str, ...] = Field(
-        (), description="Symbols to trade, separated by commas (sample or --data)"
+        (), description="Symbols to trade, separated by commas (fetched, of the sample, or of --data)"
     )
     data: str = Field(
-        "", description="A price file (CSV, Parquet) or a synthetic market such as 'synthetic:ar1?phi=0.2'"
+        "",
+        description="A price file (CSV, Parquet), a synthetic market such as 'synthetic:ar1?phi=0.2', sample,"
+        " or yahoo (yahoo:1h) for what was fetched there (default: what was fetched, else the sample)",
     )
     start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
     end: str | None = Field(None, description="Last date of the span, included")

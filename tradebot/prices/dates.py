@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,17 @@ def read_dates(column: pd.Series, place: str) -> pd.Series:
         raise InputError(f"{place}date {cell} in row {i + 1} cannot be read: write it as 2009-12-31")
     steps = np.diff(np.unique(local.to_numpy()))
     return local.dt.normalize() if len(steps) and np.median(steps) >= _DAILY else utc
+
+
+def first_and_last_day(text: str) -> tuple[date, date]:
+    """Of "2009-12-31" that day, of "2009-12" and "2009" the month and the year. Raises InputError."""
+    try:
+        if re.fullmatch(r"\d{4}(-\d\d){0,2}", text):
+            period = pd.Period(text)
+            return period.start_time.date(), period.end_time.date()
+    except (ValueError, OverflowError):
+        pass
+    raise InputError(f"{text!r} is not a date: write it as 2009-12-31, 2009-12 or 2009")
 
 
 def spelled(moment: np.datetime64 | datetime) -> str:

@@ -43,7 +43,7 @@ def read(
     which starts with `place`.
     """
     try:
-        return _aligned(_tidy(frame, symbol, place), place)
+        return _aligned(tidy(frame, symbol=symbol, place=place), place)
     except UnicodeError as error:
         raise InputError(f"{place}cells must be numbers, dates or text in UTF-8 ({error})") from None
 
@@ -61,8 +61,11 @@ def canonical(name: Hashable) -> str:
     return re.sub(r"^\d+\.|[\s_.<>]", "", str(name)).lower()
 
 
-def _tidy(frame: pd.DataFrame, symbol: str | None, place: str) -> pd.DataFrame:
-    """A long table: date, symbol, open, high, low, close, volume and, if there is one, adj_close."""
+def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str) -> pd.DataFrame:
+    """A long table: date, symbol, open, high, low, close, volume and, if there is one, adj_close.
+
+    Read as by `read`, before symbols are aligned.
+    """
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(allow_duplicates=True)
     if not len(frame):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tradebot.core import InputError
 from tradebot.prices.bars import Bars
-from tradebot.prices.layouts import SPELLINGS, canonical
+from tradebot.prices.layouts import SPELLINGS, canonical, tidy
 
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
@@ -26,13 +26,29 @@ def read(path: str | Path, *, adjusted: bool = True) -> Bars:
     and where.
     """
     path = Path(path)
+    return Bars.from_frame(_frame(path), source=str(path), symbol=_symbol(path), adjusted=adjusted)
+
+
+def table(path: str | Path) -> pd.DataFrame:
+    """All rows of the file as a long table, raw: date, symbol, open .. volume, adj_close if it is there."""
+    path = Path(path)
+    try:
+        return tidy(_frame(path), symbol=_symbol(path), place=f"{path}: ")
+    except UnicodeError as error:
+        raise InputError(f"{path}: cells must be numbers, dates or text in UTF-8 ({error})") from None
+
+
+def _frame(path: Path) -> pd.DataFrame:
     content = _content(path)
     try:
-        frame = _parquet(content) if content.startswith(_PARQUET) else _csv(content)
+        return _parquet(content) if content.startswith(_PARQUET) else _csv(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    symbol = Path(path.name.removesuffix(".gz")).stem.upper()
-    return Bars.from_frame(frame, source=str(path), symbol=symbol, adjusted=adjusted)
+
+
+def _symbol(path: Path) -> str:
+    """Whose prices these are where the table does not say it."""
+    return Path(path.name.removesuffix(".gz")).stem.upper()
 
 
 def _content(path: Path) -> bytes:

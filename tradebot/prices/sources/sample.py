@@ -17,23 +17,23 @@ _FILES = ("us_daily_wiki_2000_2013.parquet", "btcusd_hourly_2017_2019_coinbase.p
 
 def symbols() -> list[str]:
     """What the sample holds, stocks first."""
-    return list(_table()["symbol"].unique())
+    return list(table()["symbol"].unique())
 
 
 def read(symbols: Sequence[str], *, adjusted: bool = True) -> Bars:
     """The bars of these symbols on the dates that all have. InputError if one is unknown."""
-    table = _table()
-    known = list(table["symbol"].unique())
+    rows = table()
+    known = list(rows["symbol"].unique())
     for symbol in symbols:
         if symbol not in known:
             close = difflib.get_close_matches(symbol.upper(), known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise InputError(f"sample: no symbol {symbol!r}{hint} (there are {', '.join(known)})")
-    wanted = table[table["symbol"].isin(symbols)].reset_index(drop=True)
+    wanted = rows[rows["symbol"].isin(symbols)].reset_index(drop=True)
     return Bars.from_frame(wanted, source="sample", adjusted=adjusted).select(symbols)
 
 
-def _table() -> pd.DataFrame:
+def table() -> pd.DataFrame:
     """Both files as one long table. Coins have no splits and no dividends: their close is adjusted."""
     frames = [pd.read_parquet(_folder() / file) for file in _FILES]
     return pd.concat(
