@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tradebot import files
 from tradebot.api.backtesting import backtest
-from tradebot.api.result import BacktestResult, figures, render
+from tradebot.api.result import BacktestResult, figures, orders, render
 from tradebot.api.run import Run
 from tradebot.api.training import Progress, train
 
@@ -31,11 +31,15 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
     """
     with files.new_folder(Path(out), numbered=True) as (aside, folder):
         results = [
-            backtest(_trained(name, aside, _part_of(progress, i, len(AGENTS))), save=False)
+            backtest(
+                _trained(name, aside, _part_of(progress, i, len(AGENTS))),
+                save=False,
+                command=f"tradebot backtest {folder / name}",
+            )
             for i, name in enumerate(AGENTS)
         ]
         pictures = figures(results)
-        for name, (_, data) in pictures.items():
+        for name, data in {**orders(results), **{name: data for name, (_, data) in pictures.items()}}.items():
             files.write_bytes(aside / name, data)
         files.write_json(aside / "metrics.json", {r.backtest.name: r.to_dict() for r in results})
         files.write_text(aside / "report.html", render(results, pictures, "tradebot demo", "tradebot demo"))
