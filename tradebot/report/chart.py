@@ -99,6 +99,7 @@ def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[Grid
     shown = marks.loc[marks["return"].abs().groupby(level=0).first().nlargest(MARKED).index]
     if len(shown) < len(marks):
         note += f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
+    note += "▲ opens a long position, ▼ a short one, ○ closes one. "
     stacked = [
         equity,
         panels.depth(source, axis, element),

@@ -18,6 +18,7 @@ from bokeh.models import (
     ColumnDataSource,
     CrosshairTool,
     DataRange1d,
+    DatetimeTicker,
     HoverTool,
     NumeralTickFormatter,
     PanTool,
@@ -90,7 +91,9 @@ def money(
             fans += _seeds(panel, source, element, i, owner, 0 if owner else len(test.members))
     for j, (name, _, color, dashes) in enumerate(plots.styled(tests)):
         rivals.append(line(f"baseline{j}", name, color, dashes, 1.8 if name == "buy_and_hold" else 1.3))
-    for i, test in enumerate(tests):  # last, so that they lie on top
+        if name == "buy_and_hold":  # what the others have to beat stands before them
+            panel.renderers[-1].level = "annotation"
+    for i, test in enumerate(tests):  # on top
         ensembles.append(line(f"ensemble{i}", label(test), _color(i), "-", 2.6))
     _hover(panel, f"{element}-ensemble0", _multiples(tests))
     return panel, (*ensembles, *fans, *rivals)
@@ -243,6 +246,7 @@ def _panel(axis: Axis, height: int, ylabel: str, *, log: bool = False) -> figure
         side.major_label_text_font = side.axis_label_text_font = FONT
         side.axis_label_text_font_style = "normal"
     panel.yaxis.axis_label = ylabel
+    panel.xaxis.ticker = DatetimeTicker(desired_num_ticks=4)  # what a telephone has room for
     return panel
 
 
