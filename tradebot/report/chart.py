@@ -51,7 +51,11 @@ def charts(backtests: Sequence[Backtest]) -> Charts:
     span(backtests)
     x = milliseconds(backtests[0].bars.timestamps)
     margin = 0.01 * (x[-1] - x[0])
-    axis = Axis(Range1d(x[0] - margin, x[-1] + margin), Span(dimension="height", line_color=panels.AXIS))
+    axis = Axis(
+        Range1d(x[0] - margin, x[-1] + margin),
+        Span(dimension="height", line_color=panels.AXIS),
+        "%F %H:%M" if np.any(x % 86_400_000) else "%F",
+    )
     columns = sum(len(test.members) + len(test.baselines) + 8 for test in backtests)
     points = int(np.clip(VALUES // columns, 200, POINTS))
     drawn = [_comparison("chart-all", backtests, axis, points)] if len(backtests) > 1 else []
@@ -61,21 +65,24 @@ def charts(backtests: Sequence[Backtest]) -> Charts:
 
 
 def kept(series: Array, points: int) -> Array:
-    """Which of T bars to draw so that about `points` are left: [N] indices, increasing.
+    """Which of T bars to draw so that at most `points` are left (and a few, if that is less than 2K + 2).
 
-    series: [K, T], what must not lose an extreme: the first and the last bar are kept and, of each of
-    points / 2K equal spans, the lowest and the highest bar of each series. All bars where T <= points.
+    series: [K, T], what must not lose an extreme: the first and the last bar are kept and, of each of as many
+    equal spans as there is room for, the lowest and the highest bar of each series. Returns [N] indices,
+    increasing; all where T <= points.
     """
-    count, n_bars = series.shape
-    if n_bars <= points:
-        return np.arange(n_bars)
-    edges = np.linspace(0, n_bars, max(points // (2 * count), 1) + 1).astype(int)
-    found = [
-        low + extreme(series[:, low:high], axis=1)
-        for low, high in itertools.pairwise(edges)
-        for extreme in (np.argmin, np.argmax)
-    ]
-    return np.unique(np.concatenate([[0, n_bars - 1], *found]))
+    n_bars = series.shape[1]
+    rows, spans = np.arange(n_bars), points // 2
+    while len(rows) > points and spans > 0:
+        edges = np.linspace(0, n_bars, spans + 1).astype(int)
+        found = [
+            low + extreme(series[:, low:high], axis=1)
+            for low, high in itertools.pairwise(edges)
+            for extreme in (np.argmin, np.argmax)
+        ]
+        rows = np.unique(np.concatenate([[0, n_bars - 1], *found]))
+        spans = min(spans - 1, spans * points // len(rows))
+    return rows
 
 
 def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[GridPlot, Block]:
@@ -114,7 +121,8 @@ def _comparison(element: str, tests: Sequence[Backtest], axis: Axis, points: int
     columns = _fan(tests)
     source, note = _source(tests[0].bars, columns, list(columns), points)
     equity, entries = panels.money(element, tests, source, axis)
-    return _grid([equity]), Block(element, entries, note)
+    bands = "Bands: the middle half of the seeds. " if any(len(test.members) > 1 for test in tests) else ""
+    return _grid([equity]), Block(element, entries, f"{note}{bands}")
 
 
 def _fan(tests: Sequence[Backtest]) -> dict[str, Array]:

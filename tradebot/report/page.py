@@ -54,7 +54,7 @@ def render(
         warning=_warning(backtests),
         findings=_findings(backtests),
         still=f"<noscript>\n{_figure(escape(still[0]), still[1])}\n</noscript>" if still else "",
-        chart=_chart(first),
+        chart=_chart(first, _HINT),
         table=summary_html(backtests),
         accounts="\n".join(
             _account(test, block, file_prefix(test, backtests))
@@ -103,7 +103,7 @@ def _account(backtest: Backtest, block: Block | None, prefix: str) -> str:
     )
 
 
-def _chart(block: Block) -> str:
+def _chart(block: Block, hint: str = "") -> str:
     """Where it is drawn, and the legend, which appears once it is."""
     entries = "".join(
         f'<button type="button" aria-pressed="true" data-names="{" ".join(entry.renderers)}">'
@@ -113,7 +113,7 @@ def _chart(block: Block) -> str:
     )
     return (
         f'<div class="legend" hidden role="group" aria-label="Shown in the chart">{entries}</div>\n'
-        f'<div class="chart" id="{block.element}"></div>\n<p class="hint" hidden>{block.note}{_HINT}</p>'
+        f'<div class="chart" id="{block.element}"></div>\n<p class="hint" hidden>{block.note}{hint}</p>'
     )
 
 

@@ -70,33 +70,38 @@ class Axis(NamedTuple):
 
     range: Range1d
     pointer: Span
+    clock: str  # how a moment is written: bars of days have no time
 
 
 def money(
     element: str, tests: Sequence[Backtest], source: ColumnDataSource, axis: Axis
 ) -> tuple[figure, tuple[Entry, ...]]:
     """Ensembles, the middle half of their members, and baselines; of a single backtest each member too."""
-    tracks = [track for test in tests for track in (test.ensemble, *test.members)]
-    tracks += baselines(tests).values()
-    ruined = any(plots.multiple(track).min() <= plots.FLOOR for track in tracks)
-    panel = _panel(axis, 400, "multiple of the initial cash", log=True)
-    panel.yaxis.axis_label = f"multiple of the initial cash{f' (ruin: {plots.FLOOR:g}×)' * ruined}"
+    accounts = [track for test in tests for track in (test.ensemble, *test.members)]
+    values = [plots.multiple(track) for track in (*accounts, *baselines(tests).values())]
+    low, high = float(np.min(values)), float(np.max(values))
+    panel = _panel(
+        axis,
+        400,
+        log=(low, high),
+        ylabel=f"multiple of the initial cash{f' (ruin: {plots.FLOOR:g}×)' * (low <= plots.FLOOR)}",
+    )
     panel.yaxis.formatter = PrintfTickFormatter(format="%.4g×")
     panel.add_layout(Span(location=1, dimension="width", line_color=GRID))
     line = functools.partial(_line, panel, source, element)
-    fans, rivals, ensembles = [], [], []
+    fans, rivals, ensembles = [], {}, []
     for i, test in enumerate(tests):
         if len(test.members) > 1:
-            owner = f"{test.name}: " if len(tests) > 1 else ""
-            fans += _seeds(panel, source, element, i, owner, 0 if owner else len(test.members))
-    for j, (name, _, color, dashes) in enumerate(plots.styled(tests)):
-        rivals.append(line(f"baseline{j}", name, color, dashes, 1.8 if name == "buy_and_hold" else 1.3))
-        if name == "buy_and_hold":  # what the others have to beat stands before them
-            panel.renderers[-1].level = "annotation"
-    for i, test in enumerate(tests):  # on top
-        ensembles.append(line(f"ensemble{i}", label(test), _color(i), "-", 2.6))
-    _hover(panel, f"{element}-ensemble0", _multiples(tests))
-    return panel, (*ensembles, *fans, *rivals)
+            fans += _seeds(panel, source, element, i, len(test.members) if len(tests) == 1 else 0)
+    styled = list(enumerate(plots.styled(tests)))
+    for j, (name, _, color, dashes) in sorted(styled, key=lambda item: item[1][0] == "buy_and_hold"):
+        # drawn last of them: what the others have to beat stands before them
+        rivals[j] = line(f"baseline{j}", name, color, dashes, 1.8 if name == "buy_and_hold" else 1.3)
+    for i, test in enumerate(tests):
+        band = [f"{element}-band{i}"] if len(tests) > 1 and len(test.members) > 1 else []
+        ensembles.append(line(f"ensemble{i}", label(test), _color(i), "-", 2.6, *band))
+    _hover(panel, axis, f"{element}-ensemble0", _multiples(tests))
+    return panel, (*ensembles, *fans, *(rivals[j] for j, _ in styled))
 
 
 def _multiples(tests: Sequence[Backtest]) -> list[tuple[str, str]]:
@@ -109,21 +114,19 @@ def _multiples(tests: Sequence[Backtest]) -> list[tuple[str, str]]:
     return rows + [(name, f"@baseline{j}{{0,0.000}}×") for j, name in enumerate(baselines(tests))]
 
 
-def _seeds(
-    panel: figure, source: ColumnDataSource, element: str, i: int, owner: str, members: int
-) -> list[Entry]:
-    """The band of the middle half of backtest i's members, and the thin lines of `members` of them."""
-    color = _color(i)
-    panel.varea("x", f"low{i}", f"high{i}", source=source, color=color, alpha=0.18, name=f"{element}-band{i}")
-    entries = [_entry(f"{owner}middle half of the seeds", color, "band", f"{element}-band{i}")]
-    if members:
-        names = tuple(f"{element}-member{m}" for m in range(members))
-        for m, name in enumerate(names):
-            panel.line(
-                "x", f"member{m}", source=source, color=plots.SKY, line_width=0.9, alpha=0.7, name=name
-            )
-        entries.append(_entry(f"each of the {members} seeds", plots.SKY, "solid", *names))
-    return entries
+def _seeds(panel: figure, source: ColumnDataSource, element: str, i: int, members: int) -> list[Entry]:
+    """The band of the middle half of backtest i's members; the thin lines of `members` of them."""
+    color, band = _color(i), f"{element}-band{i}"
+    panel.varea("x", f"low{i}", f"high{i}", source=source, color=color, alpha=0.18, name=band)
+    names = [f"{element}-member{m}" for m in range(members)]
+    for m, name in enumerate(names):
+        panel.line("x", f"member{m}", source=source, color=plots.SKY, line_width=0.9, alpha=0.7, name=name)
+    if not members:
+        return []
+    return [
+        _entry("middle half of the seeds", color, "band", band),
+        _entry(f"each of the {members} seeds", plots.SKY, "solid", *names),
+    ]
 
 
 def _line(
@@ -135,12 +138,12 @@ def _line(
     color: str,
     dashes: str,
     width: float,
+    *others: str,
 ) -> Entry:
-    name = f"{element}-{column}"
-    panel.line(
-        "x", column, source=source, color=f"{color}ff", line_dash=_DASHES[dashes], line_width=width, name=name
-    )
-    return _entry(text, color, _DASHES[dashes], name)
+    """Draws it; its name in the legend hides the renderers `others` too."""
+    name, style = f"{element}-{column}", _DASHES[dashes]
+    panel.line("x", column, source=source, color=f"{color}ff", line_dash=style, line_width=width, name=name)
+    return _entry(text, color, style, name, *others)
 
 
 def _entry(text: str, color: str, style: str, *renderers: str) -> Entry:
@@ -156,7 +159,7 @@ def depth(source: ColumnDataSource, axis: Axis, element: str) -> figure:
         panel.line("x", "hold", source=source, color=f"{plots.INK}ff", line_width=1.2)
         tooltips.append(("buy_and_hold", "@hold{0.0%}"))
     panel.line("x", "depth", source=source, color=f"{plots.BLUE}ff", line_width=1.6, name=f"{element}-depth")
-    _hover(panel, f"{element}-depth", tooltips)
+    _hover(panel, axis, f"{element}-depth", tooltips)
     return panel
 
 
@@ -164,7 +167,7 @@ def price(source: ColumnDataSource, axis: Axis, element: str, marks: pd.DataFram
     panel = _panel(axis, 280, f"{kind} price [currency]")
     panel.yaxis.formatter = BasicTickFormatter(use_scientific=False)
     panel.line("x", "price", source=source, color=f"{plots.GREY}ff", line_width=1.2, name=f"{element}-price")
-    _hover(panel, f"{element}-price", [("close", "@price{0,0.00[0000]}")])
+    _hover(panel, axis, f"{element}-price", [("close", "@price{0,0.00[0000]}")])
     drawn: list[DataRenderer] = []
     size = float(np.clip(150 / max(len(marks), 1) ** 0.5, 6, 11))  # hundreds must not hide the price
     for what, marker, color in plots.MARKS:
@@ -209,11 +212,12 @@ def weight(source: ColumnDataSource, axis: Axis, element: str) -> figure:
             "x", y1=0, y2=column, source=source, step_mode="before", color=f"{color}ff", alpha=0.5
         )
     panel.line("x", "weight", source=source, alpha=0, name=f"{element}-weight")  # what the pointer finds
-    _hover(panel, f"{element}-weight", [("position / equity", "@weight{0%}")])
+    _hover(panel, axis, f"{element}-weight", [("position / equity", "@weight{0%}")])
     return panel
 
 
-def _panel(axis: Axis, height: int, ylabel: str, *, log: bool = False) -> figure:
+def _panel(axis: Axis, height: int, ylabel: str, *, log: tuple[float, float] | None = None) -> figure:
+    """log: lowest and highest value of a logarithmic axis, which the page's script fits to what is seen."""
     pan, wheel = PanTool(dimensions="width"), WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
     panel = figure(
         height=height,
@@ -221,7 +225,7 @@ def _panel(axis: Axis, height: int, ylabel: str, *, log: bool = False) -> figure
         x_axis_type="datetime",
         y_axis_type="log" if log else "linear",
         x_range=axis.range,
-        y_range=DataRange1d(only_visible=True, range_padding=0.05),
+        y_range=Range1d(start=log[0], end=log[1]) if log else DataRange1d(range_padding=0.05),
         window_axis="x",
         tools=[
             pan,
@@ -250,14 +254,14 @@ def _panel(axis: Axis, height: int, ylabel: str, *, log: bool = False) -> figure
     return panel
 
 
-def _hover(panel: figure, renderer: str, rows: Sequence[tuple[str, str]]) -> None:
+def _hover(panel: figure, axis: Axis, renderer: str, rows: Sequence[tuple[str, str]]) -> None:
     """The time and these values of the bar under the pointer, wherever it stands above it."""
     panel.add_tools(
         HoverTool(
             renderers=[it for it in panel.renderers if isinstance(it, DataRenderer) and it.name == renderer],
             mode="vline",
             line_policy="nearest",
-            tooltips=[("", "@x{%F %H:%M}"), *rows],
+            tooltips=[("", f"@x{{{axis.clock}}}"), *rows],
             formatters={"@x": "datetime"},
             visible=False,
         )

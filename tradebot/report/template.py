@@ -32,14 +32,37 @@ SCRIPT = """
       text = text.replaceAll(`"${light}"`, `"${colour}"`);
   const {documents, items} = JSON.parse(text);
   Bokeh.set_log_level("warn");
+  // Fits a logarithmic axis to what is seen, as bokeh does with linear ones.
+  const fit = (figure) => {
+    const {start, end} = figure.x_range;
+    let low = Infinity, high = 0;
+    for (const line of figure.renderers)
+      if (line.visible && line.glyph.type === "Line") {
+        const x = line.data_source.get_array("x"), y = line.data_source.get_array(line.glyph.y.field);
+        for (let i = 0; i < x.length; i++)
+          if (start <= x[i] && x[i] <= end) {
+            low = Math.min(low, y[i]);
+            high = Math.max(high, y[i]);
+          }
+      }
+    if (low > high) return;
+    const margin = Math.max(high / low, 1.04) ** 0.05;
+    figure.y_range.setv({start: Math.min(low, high / 1.04) / margin, end: high * margin});
+  };
   Bokeh.embed.embed_items(documents, items).then(() => {
     const drawn = Bokeh.documents[0];
+    const figures = drawn.roots().flatMap((root) => root.children.map(([figure]) => figure));
+    const money = figures.filter((figure) => figure.y_scale.type === "LogScale");
+    const fit_all = () => requestAnimationFrame(() => money.forEach(fit));  // after a reset too
+    figures[0].x_range.change.connect(fit_all);
+    money.forEach(fit);
     for (const button of document.querySelectorAll(".legend button"))
       button.addEventListener("click", () => {
         const shown = button.getAttribute("aria-pressed") !== "true";
         button.setAttribute("aria-pressed", shown);
         for (const name of button.dataset.names.split(" "))
           drawn.get_model_by_name(name).visible = shown;
+        money.forEach(fit);
       });
     if (matchMedia("(pointer: coarse)").matches)  // a finger scrolls the page until a tool is chosen
       for (const root of drawn.roots())
