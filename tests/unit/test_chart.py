@@ -91,9 +91,9 @@ def test_every_entry_and_every_exit_is_marked() -> None:
     marks = [found for found in columns(chart.charts([result]).document) if "return" in found]
     trades = result.ensemble.trades
     assert [len(found["x"]) for found in marks] == [
-        (trades["side"] == "long").sum(),
-        (trades["side"] == "short").sum(),
         trades["exit_time"].notna().sum(),
+        (trades["side"] == "short").sum(),
+        (trades["side"] == "long").sum(),
     ]
 
 

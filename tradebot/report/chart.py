@@ -27,7 +27,7 @@ from tradebot.report.tables import span
 from tradebot.stats.metrics import drawdown
 
 POINTS = 3_000  # bars drawn at the most, per chart
-VALUES = 120_000  # numbers drawn at the most, over all charts: what keeps the page small
+VALUES = 90_000  # numbers drawn at the most, over all charts: what keeps the page small
 MARKED = 1_000  # trades marked at the most, per backtest
 
 

@@ -170,7 +170,7 @@ def price(source: ColumnDataSource, axis: Axis, element: str, marks: pd.DataFram
     _hover(panel, axis, f"{element}-price", [("close", "@price{0,0.00[0000]}")])
     drawn: list[DataRenderer] = []
     size = float(np.clip(150 / max(len(marks), 1) ** 0.5, 6, 11))  # hundreds must not hide the price
-    for what, marker, color in plots.MARKS:
+    for what, marker, color in reversed(plots.MARKS):  # exits behind: a reversal closes and opens at once
         rows = marks[marks["what"] == what]
         data = ColumnDataSource(
             {

@@ -113,7 +113,7 @@ small, caption, figcaption, .data { color: var(--soft); }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: 1.25rem 0; }
 .scroll p { margin: .6rem .75rem; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .6rem .75rem; }
+caption { text-align: left; padding: .6rem .75rem; max-width: calc(100vw - 2rem); }
 th, td {
   padding: .35rem .75rem; border-top: 1px solid var(--line); text-align: right; vertical-align: top;
   line-height: 1.35; white-space: nowrap; overflow-wrap: normal;
