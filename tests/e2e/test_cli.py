@@ -242,7 +242,11 @@ def test_the_demo_compares_three_agents_and_never_overwrites(
     assert all(f"{agent}: ensemble of 2" in out for agent in ("dqn", "ppo", "a2c"))
     assert all(rule in out for rule in ("buy_and_hold", "flat", "sma_cross", "momentum"))
     made = {path.name for path in Path("demo-2").iterdir()}
-    assert {"dqn", "ppo", "a2c", "comparison.png", "report.html", "metrics.json"} <= made
+    assert {"dqn", "ppo", "a2c", "comparison.png", "report.html", "metrics.json", "a2c-trades.csv"} <= made
+    page = Path("demo-2/report.html").read_text()
+    assert "a2c-trades.csv</caption>" in page
+    for command in ("demo", "train dqn --symbols AAPL", "backtest demo-2/ppo"):
+        assert f"<pre>tradebot {command}" in page
     assert strict(Path("demo-2/metrics.json").read_text()).keys() == {"dqn", "ppo", "a2c"}
     again = cli("backtest", "demo-2/dqn", "--json")
     assert again.code == 0

@@ -1,13 +1,9 @@
-"""The report: what its tables, figures and page show of backtests made by the engine."""
+"""The report: what its tables and figures show of backtests made by the engine."""
 
-import base64
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from html.parser import HTMLParser
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,62 +13,17 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
 from tradebot.market.costs import Costs
-from tradebot.prices.bars import Bars
-from tradebot.report import page, plots, tables
+from tradebot.report import plots, tables
 from tradebot.report.tables import readable
 from tradebot.stats.bootstrap import RESAMPLED, Interval
 from tradebot.stats.metrics import METRICS
 
 PNG = b"\x89PNG\r\n\x1a\n"
-ATTACK = "<script>alert(1)</script>"
-
-
-def bars(symbol: str = "AAPL", n: int = 300, close: Array | None = None) -> Bars:
-    """Daily bars that open at the last close: a random walk unless closes are given."""
-    if close is None:
-        close = 100 * np.exp(np.cumsum(np.random.default_rng(9).normal(0.0005, 0.02, n)))
-    open_ = np.append(close[:1], close[:-1])
-    return Bars(
-        timestamps=np.datetime64("2010-01-04", "us") + np.arange(len(close)) * np.timedelta64(1, "D"),
-        symbols=(symbol,),
-        open=open_[:, None],
-        high=np.maximum(open_, close)[:, None],
-        low=np.minimum(open_, close)[:, None],
-        close=close[:, None],
-        volume=np.ones((len(close), 1)),
-        source="sample",
-    )
-
-
-def spells(n: int, seed: int) -> Array:
-    """Requests that are long, short or flat for 15 bars each."""
-    return np.repeat(np.random.default_rng(seed).integers(-1, 2, n // 15 + 1), 15)[:n].astype(float)
-
-
-def backtest(
-    name: str = "dqn",
-    *,
-    market: Bars | None = None,
-    seeds: int = 4,
-    first_seed: int = 0,
-    in_sample: bool = False,
-) -> Backtest:
-    """Members that are long, short or flat by turns, beside buy-and-hold and an account that never trades."""
-    market = market or bars()
-    n = len(market)
-    return engine.run(
-        name,
-        market,
-        {f"seed {i}": spells(n, i) for i in range(first_seed, first_seed + seeds)},
-        {"buy_and_hold": np.ones(n), "flat": np.zeros(n)},
-        cash=10_000.0,
-        costs=Costs(commission_bps=2.5, half_spread_bps=1.5),
-        in_sample=in_sample,
-    )
 
 
 def printed(*backtests: Backtest, width: int = 80) -> str:
@@ -89,22 +40,6 @@ def cells(html: str) -> dict[str, list[str]]:
         head, *rest = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
         found[head] = rest
     return found
-
-
-class Tags(HTMLParser):
-    """The tags of a page with their attributes, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 # ---- tables
@@ -415,138 +350,3 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 def test_figures_need_no_pyplot() -> None:
     code = "import sys, tradebot.report.plots; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# ---- the page
-
-
-def render(*backtests: Backtest, **changes: Any) -> str:
-    given = {
-        "figures": {"Equity": PNG},
-        "title": "dqn on AAPL",
-        "facts": {"command": "tradebot train dqn"},
-    } | changes
-    return page.render(backtests, given.pop("figures"), **given)
-
-
-def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
-    page_ = Tags(render(backtest(), learning={"Reward": PNG}))
-    names = [tag for tag, _ in page_.tags]
-    assert not {"script", "link", "iframe", "object", "form", "a"} & set(names)
-    links = [
-        value or ""
-        for _, attributes in page_.tags
-        for key, value in attributes.items()
-        if key in ("src", "href")
-    ]
-    assert len(links) == 2
-    assert all(link.startswith("data:image/png;base64,") for link in links)
-    assert "url(" not in page_.text
-    assert "@import" not in page_.text
-    policy = [
-        attributes
-        for tag, attributes in page_.tags
-        if attributes.get("http-equiv") == "Content-Security-Policy"
-    ]
-    assert "default-src 'none'" in (policy[0]["content"] or "")
-
-
-def test_no_string_that_is_given_becomes_part_of_the_page() -> None:
-    market = bars(ATTACK)
-    hold = {ATTACK: np.ones(len(market))}
-    result = engine.run(
-        ATTACK,
-        market,
-        hold,
-        {f"{ATTACK} again": np.ones(len(market))},
-        cash=1e4,
-        costs=Costs(),
-        in_sample=True,
-    )
-    html = render(
-        result, title=ATTACK, figures={ATTACK + '"': PNG}, facts={ATTACK: ATTACK, "command": ATTACK}
-    )
-    assert "<script" not in html
-    assert (
-        Tags(html).text.count(ATTACK) >= 9
-    )  # shown, as it was written: title, heading, span, names, facts ...
-    images = [attributes for tag, attributes in Tags(html).tags if tag == "img"]
-    assert images[0]["alt"] == ATTACK + '"'
-
-
-def test_the_page_explains_every_metric() -> None:
-    text = Tags(render(backtest())).text
-    for metric, definition in METRICS.items():
-        assert metric in text
-        assert definition in text
-
-
-def test_the_page_shows_the_numbers_that_the_backtest_has() -> None:
-    result = backtest()
-    html = render(result)
-    assert tables.summary_html([result]) in html
-    text = Tags(html).text
-    hold = result.baselines["buy_and_hold"].metrics["total_return"]
-    above = sum(member.metrics["total_return"] > hold for member in result.members)
-    assert above == 1
-    assert f"{above} of 4 ended above buy_and_hold" in text
-    assert (
-        f"returned {100 * result.metrics['total_return']:.1f}% (Sharpe {result.metrics['sharpe']:.2f})"
-        in text
-    )
-    assert f"buy_and_hold {100 * hold:.1f}%" in text
-
-
-def test_the_page_says_how_the_result_was_made_and_what_it_cost() -> None:
-    facts = {"command": "tradebot train dqn --symbols 'A&B'", "Seeds": "0 to 3"}
-    html = render(backtest(), facts=facts)
-    assert "<pre>tradebot train dqn --symbols &#x27;A&amp;B&#x27;</pre>" in html
-    text = Tags(html).text
-    assert "0 to 3" in text
-    assert "2.5 (Commission, in basis points of the traded value)" in text
-    assert "1.5 (Half of the bid-ask spread, in basis points of the price)" in text
-    assert "AAPL, 2010-01-04 .. 2010-10-30" in text
-    assert "300 bars, adjusted prices, source: sample" in text
-
-
-def test_costs_that_differ_are_told_apart() -> None:
-    cheap = replace(backtest("ppo"), costs=Costs(commission_bps=0, half_spread_bps=0))
-    text = Tags(render(backtest("dqn"), cheap)).text
-    assert "dqn: commission_bps2.5" in text
-    assert "ppo: commission_bps0.0" in text
-
-
-def test_the_page_warns_of_an_in_sample_result_and_only_then() -> None:
-    assert "used to train ppo." in Tags(render(backtest("dqn"), backtest("ppo", in_sample=True))).text
-    assert 'class="warning"' not in render(backtest())
-
-
-def test_one_account_is_not_said_to_have_a_spread() -> None:
-    text = Tags(render(backtest(seeds=1))).text
-    assert "no spread over seeds to judge it by" in text
-    assert "median returned" not in text
-
-
-def test_the_figures_are_inside_the_page() -> None:
-    image = plots.png(plots.equity(backtest()))
-    html = render(backtest(), figures={"Equity of 4 seeds": image})
-    (source,) = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
-    assert base64.b64decode(source) == image
-    assert "<figcaption>Equity of 4 seeds</figcaption>" in html
-
-
-def test_a_learning_curve_is_not_offered_as_evidence() -> None:
-    assert "not that it earns on other prices" in " ".join(
-        Tags(render(backtest(), learning={"x": PNG})).text.split()
-    )
-    assert "Measured while it trained" not in render(backtest())
-
-
-def test_the_page_fits_a_telephone() -> None:
-    html = render(backtest())
-    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
-    before, _, _ = html.partition("<table>")
-    assert before.rstrip().endswith(
-        '<div class="scroll" tabindex="0" role="region" aria-label="All metrics">'
-    )
-    assert "prefers-color-scheme: dark" in html

@@ -9,7 +9,7 @@ from tradebot import files
 from tradebot.api.backtesting import backtest
 from tradebot.api.interrupts import Interrupted
 from tradebot.api.prices import SAMPLE
-from tradebot.api.result import BacktestResult, figures, render
+from tradebot.api.result import BacktestResult, figures, orders, render
 from tradebot.api.run import Run
 from tradebot.api.training import Progress, train
 
@@ -38,9 +38,12 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
             ]
         except Interrupted:  # the folder goes, and with it what could be resumed
             raise KeyboardInterrupt from None
-        results = [backtest(run, save=False) for run in trained]
+        results = [
+            backtest(run, save=False, command=f"tradebot backtest {folder / name}")
+            for name, run in zip(AGENTS, trained, strict=True)
+        ]
         pictures = figures(results)
-        for name, (_, data) in pictures.items():
+        for name, data in {**orders(results), **{name: data for name, (_, data) in pictures.items()}}.items():
             files.write_bytes(aside / name, data)
         files.write_json(aside / "metrics.json", {r.backtest.name: r.to_dict() for r in results})
         files.write_text(aside / "report.html", render(results, pictures, "tradebot demo", "tradebot demo"))

@@ -105,13 +105,8 @@ class BacktestResult:
         test, pictures = self.backtest, figures([self])
         equity = io.BytesIO()
         test.equity.to_parquet(equity)
-        accounts = (test.ensemble, *test.members)
-        contents = {"equity.parquet": equity.getvalue()} | {
-            name: data for name, (_, data) in pictures.items()
-        }
-        for name in ("fills", "trades"):
-            table = pd.concat([getattr(track, name).assign(account=track.name) for track in accounts])
-            contents[f"{name}.csv"] = table.to_csv(index=False).encode()
+        contents = {"equity.parquet": equity.getvalue(), **orders([self])}
+        contents |= {name: data for name, (_, data) in pictures.items()}
         contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
         with files.new_folder(Path(folder), numbered=numbered) as (aside, path):
             written = {name: path / name for name in ("metrics.json", *contents)}
@@ -130,14 +125,12 @@ class BacktestResult:
 
 def figures(results: Sequence[BacktestResult]) -> dict[str, tuple[str, bytes]]:
     """File name -> (caption, PNG) of everything that is to be seen of these results."""
+    tests = [result.backtest for result in results]
     drawn: dict[str, tuple[str, Any]] = {}
     if len(results) > 1:
-        drawn["comparison.png"] = (
-            "All ensembles and baselines",
-            plots.comparison([r.backtest for r in results]),
-        )
+        drawn["comparison.png"] = ("All ensembles and baselines", plots.comparison(tests))
     for result in results:
-        test, mark = result.backtest, f"{result.backtest.name}-" if len(results) > 1 else ""
+        test, mark = result.backtest, page.file_prefix(result.backtest, tests)
         drawn[f"{mark}equity.png"] = (f"{test.name}: equity and drawdown", plots.equity(test))
         drawn[f"{mark}position.png"] = (f"{test.name}: entries, exits and position", plots.position(test))
         if result.run:
@@ -145,20 +138,33 @@ def figures(results: Sequence[BacktestResult]) -> dict[str, tuple[str, bytes]]:
     return {name: (caption, plots.png(figure)) for name, (caption, figure) in drawn.items()}
 
 
+def orders(results: Sequence[BacktestResult]) -> dict[str, bytes]:
+    """File name -> CSV of the fills and of the trades of every account of these results."""
+    tests = [result.backtest for result in results]
+    found = {}
+    for test in tests:
+        for name in ("fills", "trades"):
+            accounts = (test.ensemble, *test.members)
+            table = pd.concat([getattr(track, name).assign(account=track.name) for track in accounts])
+            found[f"{page.file_prefix(test, tests)}{name}.csv"] = table.to_csv(index=False).encode()
+    return found
+
+
 def render(
     results: Sequence[BacktestResult], pictures: dict[str, tuple[str, bytes]], title: str, command: str = ""
 ) -> str:
     """The page of these results; `command` is what made them all."""
-    learned = {name: picture for name, picture in pictures.items() if name.endswith("learning.png")}
-    shown = {name: picture for name, picture in pictures.items() if name not in learned}
-    facts = {key: value for result in results for key, value in result.facts.items()}
-    facts |= {"command": command} if command else {}
+    facts = {"command": command} if command else {}
+    for result in results:
+        made = dict(result.facts)
+        tested = made.pop("command", "a call from Python")
+        facts |= made | {f"{result.backtest.name}: backtested by": tested}
     return page.render(
         [result.backtest for result in results],
-        dict(shown.values()),
         title=title,
         facts=facts,
-        learning=dict(learned.values()) or None,
+        still=pictures["comparison.png" if len(results) > 1 else "equity.png"],
+        learning=dict(picture for name, picture in pictures.items() if name.endswith("learning.png")) or None,
     )
 
 

@@ -1,50 +1,119 @@
-"""The report as one HTML file that needs nothing else: pictures inside, no script, and no request leaves it.
+"""The report as one HTML file that needs nothing else: charts and pictures inside, and no request leaves it.
 
-Every string that is not ours is escaped; a content policy in the page forbids what that might miss.
+Every string that is not ours is escaped; a content policy in the page, which knows its two scripts by their
+hashes, forbids what that might miss.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from string import Template
 
 import numpy as np
+from bokeh.resources import Resources
 
 from tradebot.backtest.engine import Backtest, Track
 from tradebot.prices.bars import Bars
+from tradebot.report.chart import Block, charts
+from tradebot.report.history import monthly_html, trades_html
 from tradebot.report.tables import baselines, label, readable, show, span, summary_html
+from tradebot.report.template import ACCOUNT, LEARNING, PAGE, SCRIPT
 from tradebot.stats.metrics import METRICS, spread
+
+_HINT = (
+    "Drag to move, Ctrl and wheel (or two fingers) to zoom, all charts together; a name above hides its "
+    "line. On a touch screen choose a tool first."
+)
 
 
 def render(
     backtests: Sequence[Backtest],
-    figures: Mapping[str, bytes],
     *,
     title: str,
     facts: Mapping[str, str],
+    still: tuple[str, bytes] | None = None,
     learning: Mapping[str, bytes] | None = None,
 ) -> str:
     """The page.
 
-    figures, learning: caption -> PNG. facts: how the result came about, name -> value; that of `command` is
-    what a reader types to get it again. Raises InputError if the backtests are of different bars.
+    facts: how the result came about, name -> value; commands are shown as such. still: caption and PNG for a
+    reader without JavaScript. learning: caption -> PNG. The same arguments give the same characters. Raises
+    InputError if the backtests are of different bars.
     """
-    return _PAGE.substitute(
+    drawn = charts(backtests)
+    first, *others = drawn.blocks
+    library = _library()
+    return PAGE.substitute(
+        policy=_policy(library, SCRIPT),
         title=escape(title),
         span=escape(span(backtests)),
         data=escape(_data(backtests[0].bars)),
         warning=_warning(backtests),
         findings=_findings(backtests),
+        still=f"<noscript>\n{_figure(escape(still[0]), still[1])}\n</noscript>" if still else "",
+        chart=_chart(first, _HINT),
         table=summary_html(backtests),
-        figures=_figures(figures),
-        learning=_LEARNING.substitute(figures=_figures(learning)) if learning else "",
+        accounts="\n".join(
+            _account(test, block, file_prefix(test, backtests))
+            for test, block in itertools.zip_longest(backtests, others)
+        ),
+        learning=LEARNING.substitute(figures=_figures(learning)) if learning else "",
         costs=_pairs(_costs(backtests)),
         facts=_pairs((escape(name), _fact(name, value)) for name, value in facts.items()),
         metrics=_pairs(
             (f"{readable(name)} <code>{name}</code>", escape(text)) for name, text in METRICS.items()
         ),
+        document=drawn.document,
+        library=library,
+        script=SCRIPT,
+    )
+
+
+def file_prefix(backtest: Backtest, among: Sequence[Backtest]) -> str:
+    """What its files begin with where several backtests lie in one folder."""
+    return f"{backtest.name}-" if len(among) > 1 else ""
+
+
+def _library() -> str:
+    """bokeh's script, without those of widgets and tables."""
+    parts = Resources(mode="inline", components=["bokeh"], minified=True).js_raw
+    return "\n".join(parts).replace("\r\n", "\n")  # as the browser reads it before it takes the hash
+
+
+def _policy(*scripts: str) -> str:
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _account(backtest: Backtest, block: Block | None, prefix: str) -> str:
+    """Months and trades, under the chart of their own if there are several backtests."""
+    return ACCOUNT.substitute(
+        heading=f"<h2>{escape(label(backtest))}</h2>\n{_chart(block)}" if block else "",
+        level="h3" if block else "h2",
+        months=monthly_html(backtest),
+        trades=trades_html(backtest.ensemble, f"{prefix}trades.csv"),
+        name=escape(backtest.name),
+    )
+
+
+def _chart(block: Block, hint: str = "") -> str:
+    """Where it is drawn, and the legend, which appears once it is."""
+    entries = "".join(
+        f'<button type="button" aria-pressed="true" data-names="{" ".join(entry.renderers)}">'
+        f'<span class="swatch {entry.style}" style="border-color:{entry.color};'
+        f'border-color:light-dark({entry.color},{entry.night})"></span>{escape(entry.text)}</button>'
+        for entry in block.entries
+    )
+    return (
+        f'<div class="legend" hidden role="group" aria-label="Shown in the chart">{entries}</div>\n'
+        f'<div class="chart" id="{block.element}"></div>\n<p class="hint" hidden>{block.note}{hint}</p>'
     )
 
 
@@ -111,105 +180,10 @@ def _costs(backtests: Sequence[Backtest]) -> Iterable[tuple[str, str]]:
 
 
 def _fact(name: str, value: str) -> str:
-    return f"<pre>{escape(value)}</pre>" if name == "command" else escape(value)
+    is_command = name == "command" or value.startswith("tradebot ")
+    return f"<pre>{escape(value)}</pre>" if is_command else escape(value)
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     """A definition list of HTML that is escaped already."""
     return "<dl>\n" + "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in pairs) + "\n</dl>"
-
-
-_LEARNING = Template("""<h2>Learning</h2>
-<p>Measured while it trained. A rising curve says that something was learned, not that it earns on other
-prices.</p>
-$figures
-""")
-
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-:root {
-  --page: #ffffff; --ink: #1d2329; --soft: #5b6570; --line: #d5dadf; --box: #f4f6f8;
-  --warn: #fdecdc; --edge: #d55e00;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #14181c; --ink: #e4e8ec; --soft: #a0abb6; --line: #39424b; --box: #1d2329;
-    --warn: #3a2413; --edge: #e9843a;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; overflow-wrap: anywhere;
-  background: var(--page); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-}
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .75rem; border-top: 1px solid var(--line); }
-p { max-width: 46rem; }
-small, caption, figcaption, .data { color: var(--soft); }
-.data { margin-top: 0; }
-.warning {
-  max-width: none; padding: .75rem 1rem; background: var(--warn); border-left: 4px solid var(--edge);
-}
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: 1.25rem 0; }
-.scroll p { margin: .6rem .75rem; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .6rem .75rem; }
-th, td {
-  padding: .35rem .75rem; border-top: 1px solid var(--line); text-align: right; vertical-align: top;
-  line-height: 1.35; white-space: nowrap; overflow-wrap: normal;
-}
-thead th { white-space: normal; min-width: 7rem; vertical-align: bottom; }
-tbody th { text-align: left; font-weight: 600; position: sticky; left: 0; background: var(--page); }
-figure { margin: 1.5rem 0; }
-img {
-  display: block; width: 100%; height: auto; padding: .5rem; background: #ffffff;
-  border: 1px solid var(--line); border-radius: 6px;
-}
-figcaption { font-size: .875rem; margin-top: .35rem; }
-dl { display: grid; grid-template-columns: minmax(9rem, 15rem) 1fr; gap: .35rem 1.25rem; margin: .75rem 0; }
-dt { font-weight: 600; }
-dt code { font-weight: 400; color: var(--soft); }
-dd { margin: 0; min-width: 0; }
-pre { margin: 0; padding: .6rem .75rem; background: var(--box); border-radius: 6px; white-space: pre-wrap; }
-@media (max-width: 40rem) {
-  dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: .6rem; }
-  table { font-size: .8125rem; }
-}
-</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-<p class="data">$span<br>$data</p>
-</header>
-$warning
-<main>
-$findings
-$figures
-<h2>All metrics</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="All metrics">
-$table
-</div>
-$learning
-<h2>Costs</h2>
-<p>Every number on this page is after these costs, those of the baselines too.</p>
-$costs
-<h2>How it was made</h2>
-$facts
-<h2>What the numbers mean</h2>
-<p>A dash stands where a number has no value, as for the Sharpe ratio of an account that never moved.</p>
-$metrics
-</main>
-</body>
-</html>
-""")

@@ -35,6 +35,11 @@ INK, GREY, PALE, BROWN = "#222222", "#6E6E6E", "#D9D9D9", "#7F5539"
 STRATEGIES = (BLUE, VERMILION, GREEN, SKY)
 BASELINES = tuple((color, dashes) for dashes in ("-", "--", ":") for color in (ORANGE, PURPLE, GREY, BROWN))
 
+MARKS = (  # what happens, its marker and its colour
+    ("opens a long position", "^", GREEN),
+    ("opens a short position", "v", VERMILION),
+    ("closes a position", "o", INK),
+)
 FLOOR = 0.01  # multiples at or below this are drawn here: a logarithm has no place for ruin
 
 
@@ -45,7 +50,7 @@ def equity(backtest: Backtest) -> Figure:
     times = backtest.bars.timestamps
     money.plot(
         times,
-        _multiple(backtest.ensemble),
+        multiple(backtest.ensemble),
         color=BLUE,
         linewidth=2.4,
         zorder=4,
@@ -53,7 +58,7 @@ def equity(backtest: Backtest) -> Figure:
     )
     for i, member in enumerate(backtest.members):
         name = f"each of the {len(backtest.members)} seeds" if i == 0 and len(backtest.members) > 1 else None
-        money.plot(times, _multiple(member), color=SKY, linewidth=0.8, alpha=0.7, label=name)
+        money.plot(times, multiple(member), color=SKY, linewidth=0.8, alpha=0.7, label=name)
     _draw_baselines(money, [backtest])
     _money_axis(money)
 
@@ -75,13 +80,10 @@ def position(backtest: Backtest) -> Figure:
     price, weight = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     times, track = backtest.bars.timestamps, backtest.ensemble
     price.plot(times, backtest.bars.close[:, 0], color=GREY, linewidth=1.0, label="close")
-    trades = track.trades
-    fills = track.fills.groupby("time")["price"]  # not the trade's price, which is the mean over its fills
-    for side, marker, color in (("long", "^", GREEN), ("short", "v", VERMILION)):
-        opened = trades.loc[trades["side"] == side, "entry_time"]
-        _mark(price, opened, opened.map(fills.first()), marker, color, f"opens a {side} position")
-    closed = trades["exit_time"].dropna()
-    _mark(price, closed, closed.map(fills.last()), "o", INK, "closes a position")
+    made = marks(track)
+    for what, marker, color in MARKS:
+        rows = made[made["what"] == what]
+        _mark(price, rows["time"], rows["price"], marker, color, what)
     price.set_ylabel(f"{'adjusted' if backtest.bars.adjusted else 'raw'} price [currency]")
     price.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
@@ -89,7 +91,7 @@ def position(backtest: Backtest) -> Figure:
     weight.fill_between(times, np.maximum(held, 0), 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
     weight.fill_between(times, np.minimum(held, 0), 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
     weight.axhline(0, color=GREY, linewidth=0.6)
-    weight.set_ylabel("position of equity")
+    weight.set_ylabel("position / equity")
     weight.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _dates(weight)
     _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
@@ -141,11 +143,11 @@ def comparison(backtests: Sequence[Backtest]) -> Figure:
     axes = figure.subplots()
     for i, backtest in enumerate(backtests):
         color, times = STRATEGIES[i % len(STRATEGIES)], backtest.bars.timestamps
-        low, high = np.quantile([_multiple(member) for member in backtest.members], [0.25, 0.75], axis=0)
+        low, high = np.quantile([multiple(member) for member in backtest.members], [0.25, 0.75], axis=0)
         axes.fill_between(times, low, high, color=color, alpha=0.15, linewidth=0)
         axes.plot(
             times,
-            _multiple(backtest.ensemble),
+            multiple(backtest.ensemble),
             color=color,
             linewidth=2.2,
             zorder=4,
@@ -160,6 +162,38 @@ def comparison(backtests: Sequence[Backtest]) -> Figure:
     return figure
 
 
+def multiple(track: Track) -> Array:
+    """[T] equity over the initial cash; ruin at FLOOR."""
+    found: Array = np.maximum(track.equity / track.equity[0], FLOOR)
+    return found
+
+
+def marks(track: Track) -> pd.DataFrame:
+    """Each entry and each exit: time, price [currency], what (of MARKS), return of its trade."""
+    trades = track.trades
+    fills = track.fills.groupby("time")["price"]  # not the trade's price, which is the mean over its fills
+    opened, closed = trades, trades[trades["exit_time"].notna()]
+    return pd.DataFrame(
+        {
+            "time": pd.concat([opened["entry_time"], closed["exit_time"]]),
+            "price": pd.concat(
+                [opened["entry_time"].map(fills.first()), closed["exit_time"].map(fills.last())]
+            ),
+            "what": [*("opens a " + opened["side"] + " position"), *["closes a position"] * len(closed)],
+            "return": pd.concat([opened["return"], closed["return"]]),
+        }
+    )
+
+
+def styled(backtests: Sequence[Backtest]) -> list[tuple[str, Track, str, str]]:
+    """Each baseline once: name, account, colour, dashes."""
+    styles = itertools.cycle(BASELINES)
+    return [
+        (name, track, *((INK, "-") if name == "buy_and_hold" else next(styles)))
+        for name, track in baselines(backtests).items()
+    ]
+
+
 def png(figure: Figure) -> bytes:
     file = io.BytesIO()
     # Without matplotlib's version the same figure gives the same bytes.
@@ -168,13 +202,11 @@ def png(figure: Figure) -> bytes:
 
 
 def _draw_baselines(axes: Axes, backtests: Sequence[Backtest]) -> None:
-    styles = itertools.cycle(BASELINES)
-    for name, track in baselines(backtests).items():
+    for name, track, color, dashes in styled(backtests):
         is_market = name == "buy_and_hold"  # what the others have to beat stands before them
-        color, dashes = (INK, "-") if is_market else next(styles)
         axes.plot(
             backtests[0].bars.timestamps,
-            _multiple(track),
+            multiple(track),
             dashes,
             color=color,
             linewidth=1.5 if is_market else 1.2,
@@ -251,11 +283,6 @@ def _frame(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.01)
-
-
-def _multiple(track: Track) -> Array:
-    multiple: Array = np.maximum(track.equity / track.equity[0], FLOOR)
-    return multiple
 
 
 def _plain(text: str) -> str:
