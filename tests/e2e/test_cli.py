@@ -118,13 +118,19 @@ def test_a_run_is_trained_tested_reported_and_listed(cli: Cli) -> None:
 
 
 def test_the_json_of_training_has_the_promised_keys(cli: Cli) -> None:
-    code, out, err = cli("train", "dqn", *SMALL, "--json")
+    code, out, err = cli("train", "dqn", *SMALL, "--learning-starts", 100, "--json")
     answer = strict(out)
     assert (code, err) == (0, "")
     assert {"run", "agent", "seeds", "steps", "seconds", "steps_per_second"} <= answer.keys()
     assert (answer["agent"], answer["seeds"], answer["steps"]) == ("dqn", 2, 200)
     assert (Path(answer["run"]) / "manifest.json").is_file()
     assert "evaluation" not in answer
+
+
+def test_a_training_that_ends_before_its_first_update_says_so(cli: Cli) -> None:
+    answer = cli("train", "dqn", *SMALL)
+    assert (answer.code, answer.err.count("\n")) == (0, 1)
+    assert "nothing was learned" in answer.err and "--steps" in answer.err
 
 
 def test_the_json_of_training_elsewhere_has_an_evaluation(cli: Cli) -> None:

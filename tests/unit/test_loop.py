@@ -13,7 +13,6 @@ from tradebot.core import (
     Box,
     Discrete,
     Extras,
-    InputError,
     Replay,
     Rollout,
     State,
@@ -180,19 +179,3 @@ def test_evaluation_plays_one_episode_of_each_and_does_not_explore() -> None:
     ]  # episodes of 2, 3, 4, 5 steps with rewards 1, 2, 1, ...
     assert agent.explored == [False] * 5
     assert not agent.batches
-
-
-@pytest.mark.parametrize(
-    ("feed", "enough"),
-    [(Rollout(3), 12), (Replay(64, batch=4, start=10, every=1), 11)],
-    ids=["rollout", "replay"],
-)
-def test_a_training_that_would_end_before_its_first_update_is_refused(
-    feed: Rollout | Replay, enough: int
-) -> None:
-    env = Counter(8)
-    seeds, envs = [0, 1], 4
-    memory_for(Recorder(feed), env, seeds, enough)
-    too_few = (enough - 1) // envs * envs
-    with pytest.raises(InputError, match=f"{too_few} steps are too few.* after {enough}"):
-        memory_for(Recorder(feed), env, seeds, too_few)

@@ -65,6 +65,12 @@ class Run:
         ]
         return pd.DataFrame(rows, columns=["step", "member", "value"])
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether the training was long enough for an update. Raises InputError for a damaged file."""
+        told = {"step", "episodes", "return"}
+        return any(event.keys() - told for event in runs.read_events(self.folder))
+
     def agent(self, observation_space: Box, action_space: Space) -> Agent:
         """The trained population, on the CPU, for an environment with these spaces.
 

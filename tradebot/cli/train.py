@@ -85,6 +85,8 @@ def _resumable() -> Iterator[None]:
 
 
 def _show(run: Run, json: bool) -> None:
+    if not run.has_learned:
+        console.complain("nothing was learned: the training ended before the first update; raise --steps")
     if json:
         console.print_json({"run": str(run.folder), **run.metrics})
     else:

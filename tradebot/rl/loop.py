@@ -5,7 +5,6 @@ Progress bars, logs, checkpoints and early stops consume the events and stand ou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,12 +37,9 @@ class Standing(NamedTuple):
 def memory_for(agent: Agent, env: Env, seeds: Sequence[int], steps: int) -> RolloutBuffer | ReplayBuffer:
     """The memory that feeds the agent as it asks to be fed.
 
-    Raises InputError where that cannot be, or where `steps` end before the first update.
+    Raises InputError where that cannot be.
     """
     envs = env.n_envs // len(seeds)
-    first = agent.feed.n_steps * envs if isinstance(agent.feed, Rollout) else agent.feed.start + 1
-    if first > math.ceil(steps / envs) * envs:
-        raise InputError(f"{steps} steps are too few to learn from: the first update comes after {first}")
     if isinstance(agent.feed, Rollout):
         curriculum = agent.feed.curriculum
         sampler = LevelSampler(curriculum, _levels(env), seeds, envs) if curriculum else None
