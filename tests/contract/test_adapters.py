@@ -316,7 +316,7 @@ def test_ppo_learns_on_it_and_bootstraps_where_an_episode_was_cut_but_not_after_
         step = ours.step(action)
         with torch.no_grad():
             value = model.policy.predict_values(torch.as_tensor(step.next_obs)).numpy()[:, 0]
-        assert np.abs(value).min() > 1e-3  # so that a bootstrap shows
+        assert (np.abs(value[step.terminated | step.truncated]) > 1e-4).all()  # so that a bootstrap shows
         assert reward == pytest.approx(step.reward + 0.9 * value * step.truncated, rel=1e-5, abs=1e-5)
         n_ends += step.terminated.sum(), step.truncated.sum()
     assert n_ends.min() >= 3
