@@ -11,11 +11,12 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import priorities, startup, stepping
+from tests.benchmarks import priorities, startup, stepping, training
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
     "priorities": priorities.table,
+    "training": training.table,
     "startup": startup.table,
 }
 
