@@ -1,8 +1,8 @@
 """Seconds of training until nine tenths of a known optimum: 16 seeds of ours, learners of stable-baselines3.
 
-Each has its own default hyperparameters; the market is the AR(1) of the learning tests. Ours have learned when
-the median seed has, all of them in the time that is shown; of theirs the time is one learner's, the median of
-three. The clock stands still while they are judged.
+Each has its own default hyperparameters; the market is the AR(1) of the learning tests. Ours have learned
+when the median seed has, all of them in the time that is shown; of theirs the time is one learner's, the
+median of three. The clock stands still while they are judged.
 """
 
 from __future__ import annotations
