@@ -67,3 +67,6 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+if "gymnasium" in sys.modules:  # else it learns of our environments when the api is first used
+    import tradebot.envs  # noqa: F401 (registers them)

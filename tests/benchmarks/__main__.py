@@ -11,20 +11,23 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import priorities, startup, stepping
+from tests.benchmarks import learning, priorities, startup, stepping, training
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
     "priorities": priorities.table,
+    "training": training.table,
     "startup": startup.table,
+    "learning": learning.table,
 }
+SLOW = ("learning",)  # only when named
 
 
 def main(names: list[str]) -> None:
     console = Console()
     packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "typer"))
     console.print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n")
-    for name in names or BENCHMARKS:
+    for name in names or [name for name in BENCHMARKS if name not in SLOW]:
         with console.status(f"{name} ..."):
             table = BENCHMARKS[name]()
         console.print(table, "")

@@ -85,7 +85,7 @@ class TradingEnv:
         self._episodes = np.zeros(self.n_envs, dtype=np.int64)
         self._bar = np.zeros(self.n_envs, dtype=np.int64)
         self._last = np.zeros(self.n_envs, dtype=np.int64)
-        self._accounts = np.zeros((self.n_envs, kernel.N_COLUMNS))
+        self._accounts = self._left = np.zeros((self.n_envs, kernel.N_COLUMNS))
         self._level = np.full(self.n_envs, -1, dtype=np.int64)  # where the next episode of each starts
 
     @property
@@ -129,6 +129,16 @@ class TradingEnv:
         """[E] currency, at the close of the bar just observed."""
         return self._accounts[:, kernel.EQUITY].copy()
 
+    @property
+    def accounts(self) -> Array:
+        """[E, kernel.N_COLUMNS] as `Step.obs` shows them: fresh where an episode has just ended."""
+        return self._accounts.copy()
+
+    @property
+    def accounts_left(self) -> Array:
+        """[E, kernel.N_COLUMNS] as `Step.next_obs` shows them: the last of an episode that has ended."""
+        return self._left.copy()
+
     def requests(self, action: Array) -> Array:
         """Actions [E] or [E, 1] -> target weights [E]."""
         if self._targets is not None:
@@ -140,6 +150,7 @@ class TradingEnv:
 
     def reset(self) -> Array:
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
+        self._left = self._accounts
         self._begin(np.ones(self.n_envs, dtype=bool), obs)
         return obs
 
@@ -172,9 +183,9 @@ class TradingEnv:
             truncated,
             level,
         )
-        obs = next_obs
+        obs, self._left = next_obs, self._accounts
         if ended:
-            obs = next_obs.copy()
+            obs, self._left = next_obs.copy(), self._accounts.copy()
             self._begin(terminated | truncated, obs)
         return Step(obs, reward, terminated, truncated, next_obs, level)
 
@@ -193,6 +204,7 @@ class TradingEnv:
         self._bar[:] = state["bar"]
         self._last[:] = state["last"]
         self._accounts[:] = state["accounts"]
+        self._left = self._accounts
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
         kernel.observe_accounts(
             obs, self.table.market, self._bar, self._accounts, self._close, self._cash, self.table.account

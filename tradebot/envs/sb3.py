@@ -1,0 +1,87 @@
+"""Our trading environment as a VecEnv of stable-baselines3: its agents learn in one batch of accounts.
+
+>>> from stable_baselines3 import PPO
+>>> PPO("MlpPolicy", TradingVecEnv(tradebot.load("AAPL"), num_envs=8, end="2009-12-31")).learn(100_000)
+
+stable-baselines3 is no dependency of tradebot: install it to use this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tradebot.core import Array
+from tradebot.envs.trading_gym import INFOS, GymTradingVectorEnv
+from tradebot.prices.bars import Bars
+
+try:
+    from stable_baselines3.common.vec_env import VecEnv
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+except ImportError:
+    raise ImportError(
+        "tradebot.envs.sb3 needs stable-baselines3: python -m pip install stable-baselines3"
+    ) from None
+
+
+class TradingVecEnv(VecEnv):
+    """A batch of accounts. Where an episode ends, the info has its `terminal_observation`, and
+    `TimeLimit.truncated` says whether it was only cut off (the library then bootstraps) or ended in ruin."""
+
+    def __init__(self, bars: Bars, num_envs: int = 1, **settings: Any) -> None:
+        """settings: see `trading_gym.maker`. Raises InputError for wrong ones."""
+        self._env = GymTradingVectorEnv(bars, num_envs, **settings)
+        self._actions: Array | None = None
+        super().__init__(num_envs, self._env.single_observation_space, self._env.single_action_space)
+
+    def reset(self) -> Array:
+        """New episodes everywhere, under the seeds that `seed` was given since the last reset, if any."""
+        seeds = [seed for seed in self._seeds if seed is not None]
+        obs, infos = self._env.reset(seed=seeds or None)
+        self._reset_seeds()
+        self._reset_options()
+        self.reset_infos = self._listed(infos)
+        return obs
+
+    def step_async(self, actions: Array) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Array, Array, Array, list[dict[str, Any]]]:
+        obs, reward, terminated, truncated, infos = self._env.step(self._actions)
+        ended = terminated | truncated
+        listed = self._listed(infos)
+        if ended.any():
+            left = self._listed(infos["final_info"])
+            for e in np.flatnonzero(ended):
+                self.reset_infos[e] = listed[e]
+                listed[e] = {**left[e], "terminal_observation": infos["final_obs"][e]}
+        for info, cut in zip(listed, truncated.tolist(), strict=True):
+            info["TimeLimit.truncated"] = cut
+        return obs, reward.astype(np.float32), ended, listed
+
+    def close(self) -> None:
+        self._env.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """What the batch has under this name, once for each environment."""
+        return [getattr(self._env, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Refused: there are no single environments to set it on."""
+        raise AttributeError(f"{attr_name}: the environments are one batch, which cannot be changed")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Refused: there are no single environments to call it on."""
+        raise AttributeError(f"{method_name}: the environments are one batch, which has no such method")
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
+        """Never."""
+        return [False for _ in self._get_indices(indices)]
+
+    def _listed(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
+        """The infos of a batch, one dict for each environment."""
+        columns = {name: infos[name].tolist() for name in INFOS}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
