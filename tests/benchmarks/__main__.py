@@ -11,7 +11,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import learning, priorities, startup, stepping, training
+from tests.benchmarks import ablation, learning, priorities, startup, stepping, training
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
@@ -19,8 +19,9 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "training": training.table,
     "startup": startup.table,
     "learning": learning.table,
+    "ablation": ablation.table,
 }
-SLOW = ("learning",)  # only when named
+SLOW = ("learning", "ablation")  # only when named
 
 
 def main(names: list[str]) -> None:
