@@ -1,7 +1,7 @@
 """Prioritized against uniform: the same sixteen seeds with and without --per, tested on later prices.
 
 Sharpe ratios after costs on bars that no training saw: the interquartile mean over seeds (Agarwal et al.
-2021) and the same of the difference by seed, with 95 % intervals over seeds, on the one history that there is.
+2021) and the same of the difference by seed, with 95 % intervals over seeds on the one history there is.
 """
 
 from __future__ import annotations
