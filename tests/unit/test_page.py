@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
-from tradebot.backtest.engine import Backtest
+from tradebot.backtest.engine import Backtest, Track
 from tradebot.market.costs import Costs
 from tradebot.report import page, plots, tables
+from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import METRICS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -228,3 +230,25 @@ def test_the_page_fits_a_telephone() -> None:
         '<div class="scroll" tabindex="0" role="region" aria-label="All metrics">'
     )
     assert "prefers-color-scheme: dark" in html
+
+
+@pytest.mark.parametrize(
+    ("lead", "words"),
+    [
+        (
+            Interval(0.27, -0.21, 0.76),
+            "by 0.27 (95 % interval -0.21 to 0.76), which chance alone may have made.",
+        ),
+        (
+            Interval(0.9, 0.1, 1.7),
+            "by 0.90 (95 % interval 0.10 to 1.70), which chance alone would rarely make.",
+        ),
+        (Interval(np.nan, np.nan, np.nan), None),
+    ],
+)
+def test_the_page_says_whether_chance_may_have_made_the_lead(
+    monkeypatch: pytest.MonkeyPatch, lead: Interval, words: str | None
+) -> None:
+    monkeypatch.setattr(Track, "difference", {"sharpe": lead})
+    html = page.render([backtest()], title="x", facts={})
+    assert (words in html) if words else ("chance alone" not in html)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -143,6 +144,7 @@ def _findings(backtests: Sequence[Backtest]) -> str:
 
 def _finding(backtest: Backtest) -> str:
     text = f"<strong>{escape(label(backtest))}</strong> returned {_returned(backtest.ensemble)} after costs."
+    text += _lead(backtest)
     returns = np.array([member.metrics["total_return"] for member in backtest.members])
     if len(returns) == 1:
         return f"{text} It is a single account: there is no spread over seeds to judge it by."
@@ -153,6 +155,19 @@ def _finding(backtest: Backtest) -> str:
         hold = backtest.baselines["buy_and_hold"].metrics["total_return"]
         text += f"; {(returns > hold).sum()} of {len(returns)} ended above buy_and_hold"
     return text + "."
+
+
+def _lead(backtest: Backtest) -> str:
+    """Whether chance alone could have made the difference to buy-and-hold; empty where nothing tells."""
+    lead = backtest.ensemble.difference["sharpe"]
+    if math.isnan(lead.low):
+        return ""
+    value, low, high = (show("sharpe", number) for number in lead)
+    verdict = "chance alone may have made" if lead.low <= 0 <= lead.high else "chance alone would rarely make"
+    return (
+        f" Its Sharpe ratio differs from that of buy_and_hold by {value} (95 % interval {low} to {high}),"
+        f" which {verdict}."
+    )
 
 
 def _returned(track: Track) -> str:
