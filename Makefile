@@ -19,7 +19,7 @@ demo: $(DEV)  ## train, backtest and report on the shipped sample of prices
 	$(BIN)/tradebot demo
 
 test: $(DEV)  ## all tests, the notebooks among them
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(BENCH)  ## how fast it is, beside other libraries
 	$(BIN)/python -m tests.benchmarks
