@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tradebot.api import (
         BacktestResult,
         FetchResult,
+        InputError,
         Run,
         Signal,
         backtest,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BacktestResult",
     "FetchResult",
+    "InputError",
     "Run",
     "Signal",
     "backtest",

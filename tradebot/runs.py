@@ -35,6 +35,7 @@ class TrainingData(Config):
     start: datetime  # first bar that was observed
     end: datetime  # last bar that was traded
     fingerprint: str  # of the full history, see Bars.fingerprint
+    observed: str = ""  # of the history up to `end`
 
 
 class Evaluation(Config):
@@ -161,9 +162,22 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    if not all(isinstance(event, dict) for event in events):
-        raise InputError(f"{path}: every line should be a JSON object")
+    if not all(_is_event(event) for event in events):
+        raise InputError(f"{path}: damaged, not every line is one that a training writes")
     return events
+
+
+def _is_event(event: Any) -> bool:
+    """A step, and values by member: what is drawn must not fail on anything else."""
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("step"), int)
+        and all(
+            isinstance(values, list) and all(isinstance(x, int | float | None) for x in values)
+            for name, values in event.items()
+            if name != "step"
+        )
+    )
 
 
 def find(name: str, root: Path = ROOT, others: Iterable[str] = ()) -> Path:

@@ -225,3 +225,19 @@ def test_settings_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown setting 'comission_bps'"):
         tradebot.backtest("flat", symbols="AAPL", comission_bps=3.0, save=False)
     assert not (tmp_path / "runs").exists()
+
+
+def test_prices_that_have_changed_since_the_training_are_told(tmp_path: Path, prices: pd.DataFrame) -> None:
+    file = tmp_path / "prices.csv"
+    prices.to_csv(file, index=False)
+    end = str(prices["date"].iloc[-60])[:10]
+    run = tradebot.train("a2c", data=str(file), end=end, steps=40, seeds=1, out=tmp_path, name="x")
+    assert tradebot.backtest(run, save=False).warning == ""
+    later = prices.copy()
+    later.loc[later.index[-1], "volume"] += 1  # more, or other, bars after the training are no news
+    later.to_csv(file, index=False)
+    assert tradebot.backtest(run, save=False).warning == ""
+    prices.assign(volume=prices["volume"] + 1).to_csv(file, index=False)
+    result = tradebot.backtest(run, save=False)
+    assert "have changed since x was trained" in result.warning
+    assert result.to_dict()["warning"] == result.warning

@@ -105,3 +105,20 @@ def test_prices_that_have_changed_are_refused(
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "prices.csv changed" in answer.err
     assert runs.checkpoints(Path("runs/mine"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("seeds = 2", "seeds = 3"), ("steps = 400", "steps = 80"), ("64", "32")]
+)
+def test_settings_that_have_changed_are_refused(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "train_loop", interrupted_at(200, signal.SIGINT))
+        assert cli(*TRAIN, "--name", "mine").code == 130
+    config = Path("runs/mine/config.toml")
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new))
+    answer = cli("train", "--resume", "mine")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "config.toml" in answer.err

@@ -14,10 +14,12 @@ from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, open_run
 from tradebot.api.signalling import Signal, signal
 from tradebot.api.training import resume, train
+from tradebot.core import InputError
 
 __all__ = [
     "BacktestResult",
     "FetchResult",
+    "InputError",
     "Run",
     "Signal",
     "backtest",

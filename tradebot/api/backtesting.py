@@ -73,7 +73,9 @@ def backtest(
         costs=paid,
         in_sample=run is not None and overlaps(run, tested),
     )
-    result = BacktestResult(made, _facts(run, command), run)
+    warning = _changed(run, bars) if run and not (symbols or data) else ""
+    facts = _facts(run, command) | ({f"{run.name}: prices": warning} if run and warning else {})
+    result = BacktestResult(made, facts, run, warning)
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)
@@ -174,6 +176,16 @@ def _unseen(run: Run, bars: Bars, end: str | None) -> str | None:
 def _is_known(run: Run, bars: Bars) -> bool:
     """Whether it was trained on one of these symbols."""
     return bool(set(_training_data(run).symbols) & set(bars.symbols))
+
+
+def _changed(run: Run, bars: Bars) -> str:
+    """What to say where the run's own prices are no longer those that it was trained on."""
+    trained = _training_data(run)
+    seen = int(np.searchsorted(bars.timestamps, np.datetime64(trained.end), side="right"))
+    is_known = not trained.observed or (seen >= 2 and bars.rows(0, seen - 1).fingerprint == trained.observed)
+    if is_known:
+        return ""
+    return f"the prices of {', '.join(bars.symbols)} have changed since {run.name} was trained on them"
 
 
 def overlaps(run: Run, tested: Bars) -> bool:

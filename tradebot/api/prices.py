@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 
 from tradebot.config import listed, suggestion
 from tradebot.core import InputError
@@ -17,7 +18,7 @@ SAMPLE = "sample"
 
 def load(
     symbols: str | Sequence[str] = (),
-    source: str = "",
+    source: str | Path = "",
     *,
     start: str | None = None,
     end: str | None = None,
@@ -35,7 +36,7 @@ def load(
     >>> load(source="prices.csv")        # every symbol of the file
     """
     wanted = listed(symbols)
-    source = source or source_of(wanted)
+    source = str(source) or source_of(wanted)
     if source in ("", SAMPLE):
         if not wanted:
             raise InputError(f"say which symbol: {', '.join(sample.symbols())}")

@@ -28,10 +28,12 @@ class BacktestResult:
         backtest: engine.Backtest,
         facts: dict[str, str],  # how it came about, for the page
         run: Run | None,  # None for a rule
+        warning: str = "",  # what a reader must know before the numbers
     ) -> None:
         self.backtest = backtest
         self.facts = facts
         self.run = run
+        self.warning = warning
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -85,6 +87,7 @@ class BacktestResult:
                 "bars": len(test.bars),
             },
             "in_sample": test.in_sample,
+            "warning": self.warning or None,
             "cash": float(test.ensemble.equity[0]),
             "costs": test.costs.model_dump(),
             "ensemble": _account(test.ensemble),

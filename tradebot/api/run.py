@@ -20,8 +20,8 @@ from tradebot.report import plots
 class Run:
     """What `train` made. Raises InputError if the folder is not that of a run, or if it is not finished."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = folder = Path(folder)
         self._stored = runs.read(folder)
         if self.manifest.status != "finished":
             raise InputError(f"{folder} is not finished: go on with tradebot train --resume {folder}")

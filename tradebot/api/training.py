@@ -100,6 +100,8 @@ def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
     if manifest.status == "finished":
         raise InputError(f"{folder} is finished: there is nothing to go on with")
     plan = experiment(manifest.agent, stored.config, {}, str(folder / "config.toml"))
+    if (plan.run.seeds, plan.run.steps) != (manifest.seeds, manifest.steps):
+        raise InputError(f"{folder / 'config.toml'}: changed since the training began, which cannot go on so")
     _check_device(plan.run.device)
     env, facts, scale = _environment(plan)
     if facts and facts["data"] != manifest.data:
@@ -149,9 +151,13 @@ def _learn(
     memory = memory_for(learner, env, seeds, steps)
     log, standing, before = Log(len(seeds), steps, scale), None, 0.0
     if saved := runs.read_checkpoint(folder):
-        standing = checkpoint.restore(saved, learner, env, memory)
-        log.load_state_dict(saved["log"])
-        before = saved["seconds"]
+        try:
+            standing = checkpoint.restore(saved, learner, env, memory)
+            log.load_state_dict(saved["log"])
+            before = saved["seconds"]
+        except (KeyError, IndexError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{folder}: the checkpoint does not fit config.toml ({reason:.120})") from None
     started = kept = time.perf_counter()
     with stop_requests() as stop_is_asked:
         for event in train_loop(learner, env, memory, len(seeds), steps, standing):
@@ -197,6 +203,7 @@ def _environment(plan: Experiment) -> tuple[Env, dict[str, Any], float]:
         start=bars.timestamps[first].item(),
         end=bars.timestamps[last].item(),
         fingerprint=bars.fingerprint,
+        observed=bars.rows(0, last).fingerprint,
     )
     return env, {"data": data, "features": table.names}, scale
 

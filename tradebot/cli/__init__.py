@@ -18,6 +18,7 @@ from tradebot.core import InputError
 
 ORDER = ("demo", "fetch", "train", "backtest", "signal", "report", "runs", "prices", "agents")
 INTERRUPTED = 130
+NO_MEMORY = "not enough memory: take fewer --seeds or --envs, or smaller networks or batches"
 NOTHING_LEFT = "interrupted: nothing half-written is left"
 
 
@@ -79,7 +80,11 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         code = _failed(f"{where}{error.strerror or error}", 1)
     except MemoryError:
-        code = _failed("not enough memory: take fewer --seeds or --envs, or smaller networks", 1)
+        code = _failed(NO_MEMORY, 1)
+    except RuntimeError as error:  # torch has no exception of its own for it
+        if "allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        code = _failed(NO_MEMORY, 1)
     except FloatingPointError as error:
         code = _failed(f"{error}: take a smaller --learning-rate", 1)
     except console.Stopped as stopped:

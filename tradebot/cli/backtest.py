@@ -61,6 +61,8 @@ def backtest(
             command=console.command_line(),
             **settings,
         )
+    if result.warning:
+        console.complain(result.warning)
     if json:
         console.print_json(result.to_dict())
         return

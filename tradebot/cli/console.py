@@ -46,7 +46,7 @@ def group(
         cls=cls,
         callback=callback or help_without_command,
         invoke_without_command=True,
-        options_metavar="",
+        options_metavar="[OPTIONS]",
         subcommand_metavar=f"{what} [OPTIONS]",
         add_completion=False,
         pretty_exceptions_enable=False,

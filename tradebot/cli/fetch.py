@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PARTIAL = 3
 SYMBOLS = typer.Argument(
     help="Symbols as the source spells them: AAPL MSFT ^GSPC BTC-USD (a file: default all of its symbols)",
-    metavar="SYMBOL...",
+    metavar="SYMBOL",
     show_default=False,
 )
 START = typer.Option(help="First date, month or year (default: the first that there is)")

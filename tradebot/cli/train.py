@@ -98,8 +98,12 @@ def _print(run: Run) -> None:
     speed = f"{m.seconds:.1f} s ({m.steps_per_second:,.0f} steps/s)"
     print(f"Trained {m.seeds} x {m.agent}, {m.steps:,} steps each, in {speed}.")
     print(f"Run: {run.folder}")
-    if m.evaluation is None:
+    if m.evaluation is None and run.experiment.market.end:
         print(f"Next: tradebot backtest {run.folder}")
+        return
+    if m.evaluation is None:
+        print("It was trained on all bars: keep some back with --end to test it on, or test it on others:")
+        print(f"Next: tradebot backtest {run.folder} --symbols OTHER (or --data OTHER)")
         return
     median, iqr, *members = (
         "not finite" if value is None else f"{value:.1f}"

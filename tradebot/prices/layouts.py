@@ -11,16 +11,16 @@ import pandas as pd
 from tradebot.core import Array, InputError
 from tradebot.prices.dates import read_dates, spelled
 
-# What columns are called once case, blanks and _ . < > are ignored; the first spelling that is there counts.
+# What columns are called once case, blanks and _ . < > * are ignored; the first spelling there is counts.
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "date": ("datetime", "timestamp", "date", "time", "index", "unnamed:0"),
-    "symbol": ("symbol", "ticker", "code", "name"),
-    "open": ("open", "o"),
-    "high": ("high", "h"),
-    "low": ("low", "l"),
-    "close": ("close", "c", "last", "price"),
-    "volume": ("volume", "vol", "v"),
-    "adj_close": ("adjclose", "adjustedclose"),
+    "symbol": ("symbol", "ticker", "tic", "code", "name"),
+    "open": ("open", "o", "openprice"),
+    "high": ("high", "h", "highprice"),
+    "low": ("low", "l", "lowprice"),
+    "close": ("close", "c", "last", "price", "closeprice", "closingprice"),
+    "volume": ("volume", "vol", "v", "totalvolume", "tradingvolume", "sharestraded"),
+    "adj_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted"),
 }
 _REQUIRED = ("open", "high", "low", "close")
 _NUMBERS = (*_REQUIRED, "volume", "adj_close")
@@ -57,8 +57,8 @@ def check_symbol(symbol: str, place: str) -> None:
 
 
 def canonical(name: Hashable) -> str:
-    """A column's name without case, blanks, _ . < > and a "1." in front."""
-    return re.sub(r"^\d+\.|[\s_.<>]", "", str(name)).lower()
+    """A column's name without case, blanks, _ . < > * and a "1." in front."""
+    return re.sub(r"^\d+\.|[\s_.<>*]", "", str(name)).lower()
 
 
 def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str) -> pd.DataFrame:
