@@ -26,7 +26,7 @@ BENCHMARK = "buy_and_hold"
 INTERVAL = ("95 % from", "95 % to")
 QUARTILES = ("lower quartile", "upper quartile")
 MEANING = (
-    "95 %: how far chance could have carried a figure on bars of this kind (its own\n"
+    "95 %: how far chance could have carried a figure on bars of this kind (its own "
     "returns, redrawn in blocks). It says nothing about another market regime."
 )
 
