@@ -1,6 +1,7 @@
 """The command line: what each command prints for a person and for a program; names and flags stay."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -168,6 +169,8 @@ def test_the_json_of_a_backtest_has_the_promised_keys(cli: Cli, run: tradebot.Ru
         "value": pytest.approx(sum(member["cagr"] for member in answer["members"]) / 2),
         "ci": [None, None],  # two seeds are too few
     }
+    wealth = math.log1p(answer["ensemble"]["total_return"]) / math.log1p(answer["oracle_return"])
+    assert answer["captured"] == pytest.approx(wealth)
     assert [member["name"] for member in answer["members"]] == ["seed 0", "seed 1"]
     assert answer["name"] == "small"
     assert answer["span"] == {"start": "2010-01-04T00:00:00", "end": "2013-03-01T00:00:00", "bars": 795}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests import backtests
 from tests.candles import bars, walk
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest, Track
@@ -270,3 +272,19 @@ def test_nothing_fills_the_last_request() -> None:
     one, two = (run(market, {"m": each}).members[0] for each in (requests, other))
     assert np.array_equal(one.equity, two.equity) and one.fills.equals(two.fills)
     assert one.metrics == pytest.approx(two.metrics, nan_ok=True, abs=0, rel=0)
+
+
+def test_what_was_captured_is_the_share_of_the_log_wealth_of_hindsight() -> None:
+    """Opens 100, 100, 100, 200, closes 100, 100, 200, 100: long while it rises, then short while it falls."""
+    market = backtests.bars(close=np.array([100.0, 100.0, 200.0, 100.0]))
+    hold = run(market, {"x": np.ones(4)}, costs=FREE)
+    half = run(market, {"x": np.array([0.0, 0.5, 0.0, 0.0])}, costs=FREE)
+    assert hold.oracle_return == pytest.approx(1.0)  # in at 100, out at 200
+    assert hold.captured(hold.ensemble) == pytest.approx(0.0)  # back at 100
+    assert half.captured(half.ensemble) == pytest.approx(np.log(1.5) / np.log(2))
+    assert replace(half, short=True).oracle_return == pytest.approx(2.0)  # 2 x 1.5
+
+
+def test_where_hindsight_earns_nothing_there_is_nothing_to_capture() -> None:
+    calm = run(backtests.bars(close=np.full(4, 100.0)), {"x": np.ones(4)})
+    assert calm.oracle_return == 0.0 and np.isnan(calm.captured(calm.ensemble))

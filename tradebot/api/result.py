@@ -75,7 +75,11 @@ class BacktestResult:
         return Picture(plots.position(self.backtest))
 
     def to_dict(self) -> dict[str, Any]:
-        """What `backtest --json` prints. `ci` is [low, high] of a 95 % interval, see `stats.bootstrap`."""
+        """What `backtest --json` prints. `ci` is [low, high] of a 95 % interval, see `stats.bootstrap`.
+
+        `oracle_return` is the hindsight optimum's after the same costs, `captured` the ensemble's share of
+        its log wealth: see `engine.Backtest`.
+        """
         test = self.backtest
         values = {key: spread(np.array([m.metrics[key] for m in test.members])) for key in test.metrics}
         return {
@@ -94,6 +98,8 @@ class BacktestResult:
             "members": [{"name": member.name, **_account(member)} for member in test.members],
             "spread": values,
             "iqm": _intervals(test.iqm),
+            "oracle_return": test.oracle_return,
+            "captured": test.captured(test.ensemble),
             "difference": _intervals(test.ensemble.difference),
             "baselines": {name: _account(track) for name, track in test.baselines.items()},
             "files": _texts(self.files),

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tradebot.backtest.trades import round_trips
 from tradebot.core import Agent, Array, InputError
-from tradebot.market import kernel
+from tradebot.market import kernel, oracle
 from tradebot.market.costs import Costs
 from tradebot.market.env import RUIN, TradingEnv
 from tradebot.prices.bars import Bars
@@ -151,6 +151,25 @@ class Backtest:
     ensemble: Track
     baselines: Mapping[str, Track]
     in_sample: bool
+    short: bool = False  # whether short positions were allowed
+
+    @cached_property
+    def oracle_log_wealth(self) -> float:
+        """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests."""
+        open_, close = (np.ascontiguousarray(price[:, 0]) for price in (self.bars.open, self.bars.close))
+        return float(oracle.optimum(open_, close, self.costs.buy, self.costs.sell, self.short)[0])
+
+    @property
+    def oracle_return(self) -> float:
+        """Total return of the hindsight optimum after the same costs; infinite where no number holds it."""
+        with np.errstate(over="ignore"):
+            return float(np.expm1(self.oracle_log_wealth))
+
+    def captured(self, track: Track) -> float:
+        """Share of the hindsight optimum's log wealth that an account earned; NaN where there is none."""
+        if track.equity[-1] <= 0 or self.oracle_log_wealth == 0:
+            return np.nan
+        return float(np.log(track.equity[-1] / track.equity[0]) / self.oracle_log_wealth)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -189,8 +208,12 @@ def run(
     cash: float,
     costs: Costs,
     in_sample: bool,
+    short: bool = False,
 ) -> Backtest:
-    """Simulate everything at once. Raises InputError for a request that is no weight in [-1, 1]."""
+    """Simulate everything at once; `short` says whether the members could be short.
+
+    Raises InputError for a request that is no weight in [-1, 1].
+    """
     if both := {"ensemble", *members} & baselines.keys():
         raise ValueError(f"{', '.join(sorted(both))}: a name stands for one account")
     for account, request in (*members.items(), *baselines.items()):
@@ -210,6 +233,7 @@ def run(
         ensemble,
         dict(zip(baselines, tracks[len(members) :], strict=True)),
         in_sample,
+        short,
     )
 
 

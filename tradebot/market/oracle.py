@@ -5,7 +5,8 @@ the last row is marked at its close and not closed out. A turn costs what closin
 
 Dynamic programming on log wealth. A short entered at the open O with wealth W closes at P for the wealth
 W (2 - (1 + buy) P / O) / (1 + sell): a line in P. The best entry is thus a maximum over lines (Li Chao tree),
-O(T log T). Exact, but for ruin at the mark, which is ignored: where it would strike, an upper bound.
+O(T log T). Exact, but for ruin at the mark, which is ignored: where it would strike, an upper bound. Weights
+between the targets may earn more: they can bring a short that has drifted back to size.
 """
 
 from __future__ import annotations
@@ -22,6 +23,42 @@ def _is_better(a: int, b: int, x: float, log_wealth: Array, open_: Array, buy: f
     scale = np.exp(min(log_wealth[a] - log_wealth[b], 700.0))
     worth: bool = scale * (2.0 - (1.0 + buy) * x / open_[a]) > 2.0 - (1.0 + buy) * x / open_[b]
     return worth
+
+
+@compiled
+def _best_short(tree: Array, grid: Array, x: float, log_wealth: Array, open_: Array, buy: float) -> int:
+    """The entry bar of the short that is worth most at price x; -1 if there is none yet."""
+    best, node, low, high = -1, 1, 0, len(grid) - 1
+    while True:
+        s = tree[node]
+        if s >= 0 and (best < 0 or _is_better(s, best, x, log_wealth, open_, buy)):
+            best = s
+        if low == high:
+            return best
+        middle = (low + high) // 2
+        if x <= grid[middle]:
+            node, high = 2 * node, middle
+        else:
+            node, low = 2 * node + 1, middle + 1
+
+
+@compiled
+def _add_short(tree: Array, grid: Array, new: int, log_wealth: Array, open_: Array, buy: float) -> None:
+    """Put the short entered at bar `new` where it is the best of its node's prices."""
+    node, low, high = 1, 0, len(grid) - 1
+    while tree[node] >= 0:
+        middle = (low + high) // 2
+        if _is_better(new, tree[node], grid[middle], log_wealth, open_, buy):
+            tree[node], new = new, tree[node]
+        if low == high:
+            return
+        if _is_better(new, tree[node], grid[low], log_wealth, open_, buy):
+            node, high = 2 * node, middle
+        elif _is_better(new, tree[node], grid[high], log_wealth, open_, buy):
+            node, low = 2 * node + 1, middle + 1
+        else:
+            return
+    tree[node] = new
 
 
 @compiled
@@ -45,18 +82,7 @@ def optimum(open_: Array, close: Array, buy: float, sell: float, short: bool) ->
         price = open_[t] if t < n else mark
         short_value = -np.inf
         if short:
-            node, low, high = 1, 0, len(grid) - 1
-            while True:
-                s = tree[node]
-                if s >= 0 and (entry[t] < 0 or _is_better(s, entry[t], price, log_entry, open_, buy)):
-                    entry[t] = s
-                if low == high:
-                    break
-                middle = (low + high) // 2
-                if price <= grid[middle]:
-                    node, high = 2 * node, middle
-                else:
-                    node, low = 2 * node + 1, middle + 1
+            entry[t] = _best_short(tree, grid, price, log_entry, open_, buy)
             s = entry[t]
             if s >= 0:
                 factor = (2.0 - (1.0 + buy) * price / open_[s]) / (1.0 + sell)
@@ -75,24 +101,7 @@ def optimum(open_: Array, close: Array, buy: float, sell: float, short: bool) ->
             units = bought
         flat = max(log_entry[t], short_value)
         if short:
-            new, node, low, high = t, 1, 0, len(grid) - 1
-            while True:
-                old = tree[node]
-                if old < 0:
-                    tree[node] = new
-                    break
-                middle = (low + high) // 2
-                if _is_better(new, old, grid[middle], log_entry, open_, buy):
-                    tree[node], new = new, old
-                if low == high:
-                    break
-                kept = tree[node]
-                if _is_better(new, kept, grid[low], log_entry, open_, buy):
-                    node, high = 2 * node, middle
-                elif _is_better(new, kept, grid[high], log_entry, open_, buy):
-                    node, low = 2 * node + 1, middle + 1
-                else:
-                    break
+            _add_short(tree, grid, t, log_entry, open_, buy)
     held = units + np.log(close[n - 1])
     best = max(flat, held, short_value)
     state = 0 if best == flat else (1 if best == held else -1)
