@@ -53,6 +53,7 @@ CASES = [
     Case("long-flat", trading("long-flat"), untouched, {"truncated"}, 40, True),
     Case("long-short", trading("long-short"), untouched, {"truncated", "terminated"}, 40, True),
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
+    Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False
     ),

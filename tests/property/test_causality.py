@@ -168,7 +168,12 @@ def play(bars: Bars, agent: str, actions: ActionScheme) -> Played:
     return Played(np.stack(witness.observations), np.stack(witness.actions), requests, test)
 
 
-AGENTS: list[tuple[str, ActionScheme]] = [("dqn", "long-flat"), ("ppo", "weights"), ("a2c", "long-short")]
+AGENTS: list[tuple[str, ActionScheme]] = [
+    ("dqn", "long-flat"),
+    ("ppo", "weights"),
+    ("a2c", "long-short"),
+    ("dqn", "orders"),
+]
 
 
 @pytest.mark.parametrize(("agent", "actions"), AGENTS)

@@ -22,7 +22,7 @@ from tradebot.prices.bars import Bars
 CASH = 1000.0
 any_costs = st.builds(Costs, commission_bps=st.floats(0, 500), half_spread_bps=st.floats(0, 500))
 any_seed = st.integers(0, 2**32 - 1)
-SCHEMES: tuple[ActionScheme, ...] = ("long-flat", "long-short", "weights")
+SCHEMES: tuple[ActionScheme, ...] = ("long-flat", "long-short", "weights", "orders")
 # A short position that the price runs away from.
 SQUEEZE = bars([10, 10, 10, 30, 20, 20], [10, 10, 30, 20, 20, 20])
 
@@ -108,7 +108,7 @@ def stepped(
     equity[0] = env.equity
     alive = np.ones(len(seeds), dtype=bool)
     for t in range(len(market) - 1):
-        requests[t] = env.requests(actions[t])
+        requests[t] = env.requests(actions[t], env.accounts)
         step = env.step(actions[t])
         reward[t + 1, alive] = step.reward[alive]
         alive &= ~step.terminated

@@ -19,6 +19,7 @@ from tradebot.prices.bars import Bars
 
 MARKET = walk(120, seed=4)
 FREE = Costs(commission_bps=0, half_spread_bps=0)
+FLAT = np.zeros((1, kernel.N_COLUMNS))
 
 
 def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
@@ -70,14 +71,26 @@ def test_prices_without_risk_leave_rewards_as_they_are(growth: float) -> None:
 def test_discrete_schemes_are_targets_and_know_which_action_is_idle() -> None:
     assert make(actions="long-flat").action_space == Discrete(2, idle=0)
     assert make(actions="long-short").action_space == Discrete(3, idle=1)
-    assert make(actions="long-flat").requests(np.array([1, 0])).tolist() == [1, 0]
-    assert make(actions="long-short").requests(np.array([2, 0, 1])).tolist() == [1, -1, 0]
+    assert make(actions="long-flat").requests(np.array([1, 0]), FLAT).tolist() == [1, 0]
+    assert make(actions="long-short").requests(np.array([2, 0, 1]), FLAT).tolist() == [1, -1, 0]
+
+
+def test_orders_hold_buy_and_sell_everything() -> None:
+    market = make(actions="orders", envs=1)
+    assert market.action_space == Discrete(3, idle=0)
+    market.reset()
+    asked = []
+    for action in (0, 1, 0, 1, 2, 0, 2):  # to buy twice or to sell what is not held is to hold
+        asked.append(float(market.requests(np.array([action]), market.accounts)[0]))
+        market.step(np.array([action]))
+        assert market.accounts_left[0, kernel.REQUEST] == asked[-1]
+    assert asked == [0, 1, 1, 1, 0, 0, 0]
 
 
 def test_weights_are_clipped_to_their_bounds() -> None:
     market = make(actions="weights")
     assert isinstance(market.action_space, Box) and market.action_space.shape == (1,)
-    found = market.requests(np.array([[0.25], [3.0], [-1.5]], np.float32))
+    found = market.requests(np.array([[0.25], [3.0], [-1.5]], np.float32), FLAT)
     assert found.tolist() == [0.25, 1.0, -1.0] and found.dtype == np.float64
 
 

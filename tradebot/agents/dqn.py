@@ -31,7 +31,8 @@ class DQN:
     ) -> None:
         if not isinstance(action_space, Discrete):
             raise InputError(
-                "dqn needs discrete actions: --actions long-flat or long-short, or another agent (ppo, a2c)"
+                "dqn needs discrete actions: --actions long-flat, long-short or orders,"
+                " or another agent (ppo, a2c)"
             )
         self.config = config
         self.feed = Replay(

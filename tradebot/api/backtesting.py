@@ -72,7 +72,7 @@ def backtest(
         cash=market.cash,
         costs=paid,
         in_sample=run is not None and overlaps(run, tested),
-        short=run is not None and market.actions != "long-flat",  # the rules never are
+        short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
     )
     warning = _changed(run, bars) if run and not (symbols or data) else ""
     facts = _facts(run, command) | ({f"{run.name}: prices": warning} if run and warning else {})

@@ -250,7 +250,7 @@ def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     for t in range(n_bars):
         action, _ = agent.act(obs[:, None], explore=False)
         action = action[:, 0]
-        requests[t] = np.where(alive, env.requests(action), 0.0)
+        requests[t] = np.where(alive, env.requests(action, env.accounts_left), 0.0)
         if t < n_bars - 1:
             step = env.step(action)
             alive &= ~step.terminated

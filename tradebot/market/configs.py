@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tradebot.config import Config
 
-ActionScheme = Literal["long-flat", "long-short", "weights"]
+ActionScheme = Literal["long-flat", "long-short", "weights", "orders"]
 
 
 class TradingConfig(Config):
@@ -28,7 +28,9 @@ class TradingConfig(Config):
     start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
     end: str | None = Field(None, description="Last date of the span, included")
     actions: ActionScheme = Field(
-        "long-flat", description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]"
+        "long-flat",
+        description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]; orders: 0 hold,"
+        " 1 buy, 2 sell (all in, all out)",
     )
     features: tuple[str, ...] = Field(
         (), description="What the agent observes, separated by commas (default: all)"

@@ -18,7 +18,11 @@ from tradebot.prices.bars import Bars
 
 RUIN = 0.01  # equity / initial cash that is ruin; the reward there is ln(RUIN x initial cash / equity before)
 NOISE = 1e-12  # a deviation of log returns up to this is rounding
-TARGETS = {"long-flat": (0.0, 1.0), "long-short": (-1.0, 0.0, 1.0)}  # weights of the discrete schemes
+TARGETS = {  # weights of the discrete schemes; NaN: the last request again
+    "long-flat": (0.0, 1.0),
+    "long-short": (-1.0, 0.0, 1.0),
+    "orders": (np.nan, 1.0, 0.0),
+}
 
 
 def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[int, int]:
@@ -75,6 +79,7 @@ class TradingEnv:
         self._open = np.ascontiguousarray(bars.open[:, 0])
         self._close = np.ascontiguousarray(bars.close[:, 0])
         self._targets = np.array(TARGETS[config.actions]) if config.actions in TARGETS else None
+        self._has_hold = self._targets is not None and bool(np.isnan(self._targets).any())
         self._buy, self._sell = costs.buy, costs.sell
         self._cash = config.cash
         self._first = first
@@ -105,7 +110,8 @@ class TradingEnv:
     @property
     def action_space(self) -> Space:
         if self._targets is not None:
-            return Discrete(len(self._targets), idle=int(np.flatnonzero(self._targets == 0.0)[0]))
+            idle = np.isnan(self._targets) if self._has_hold else self._targets == 0.0
+            return Discrete(len(self._targets), idle=int(idle.argmax()))
         return Box(np.array([-1.0], np.float32), np.array([1.0], np.float32))
 
     @property
@@ -139,10 +145,13 @@ class TradingEnv:
         """[E, kernel.N_COLUMNS] as `Step.next_obs` shows them: the last of an episode that has ended."""
         return self._left.copy()
 
-    def requests(self, action: Array) -> Array:
-        """Actions [E] or [E, 1] -> target weights [E]."""
+    def requests(self, action: Array, accounts: Array) -> Array:
+        """Actions [E] or [E, 1] of accounts [E, kernel.N_COLUMNS] -> target weights [E]."""
         if self._targets is not None:
-            return np.asarray(self._targets[action])
+            wanted = np.asarray(self._targets[action])
+            if self._has_hold:
+                wanted = np.where(np.isnan(wanted), accounts[:, kernel.REQUEST], wanted)
+            return wanted
         weights = np.clip(action[:, 0].astype(np.float64), -1.0, 1.0)
         if np.isnan(weights).any():  # it would turn the whole account into NaN, silently
             raise FloatingPointError("an action is not a number: the policy has diverged")
@@ -171,7 +180,7 @@ class TradingEnv:
             self._last,
             self._first,
             self._window,
-            self.requests(action),
+            self.requests(action, self._accounts),
             self._buy,
             self._sell,
             self._cash,
