@@ -288,3 +288,9 @@ def test_what_was_captured_is_the_share_of_the_log_wealth_of_hindsight() -> None
 def test_where_hindsight_earns_nothing_there_is_nothing_to_capture() -> None:
     calm = run(backtests.bars(close=np.full(4, 100.0)), {"x": np.ones(4)})
     assert calm.oracle_return == 0.0 and np.isnan(calm.captured(calm.ensemble))
+
+
+def test_who_was_short_is_measured_by_a_hindsight_that_may_be() -> None:
+    market = backtests.bars(close=np.array([100.0, 100.0, 50.0, 50.0]))
+    test = run(market, {"x": np.array([0.0, -1.0, 0.0, 0.0])}, costs=FREE)
+    assert test.short and test.captured(test.ensemble) == pytest.approx(1.0)

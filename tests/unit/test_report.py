@@ -180,6 +180,14 @@ def test_a_backtest_that_is_too_short_shows_no_interval_and_no_words_about_it() 
     assert cells(tables.summary_html([result]))["sharpe"][0] == f"{result.metrics['sharpe']:.2f}"
 
 
+def test_hindsight_is_told_once_with_what_each_backtest_captured_of_it() -> None:
+    both = [backtest("dqn"), backtest("ppo", first_seed=4)]
+    (sentence,) = tables.regrets(both)
+    shares = [100 * test.captured(test.ensemble) for test in both]
+    assert sentence.startswith("In hindsight, long, flat or short at every bar could have earned ")
+    assert f"; dqn captured {shares[0]:z.1f}%, ppo captured {shares[1]:z.1f}% of its log wealth." in sentence
+
+
 def test_buy_and_hold_is_not_compared_with_itself() -> None:
     market = bars()
     held = engine.run("x", market, {"x": np.ones(300)}, {}, cash=1e4, costs=Costs(), in_sample=False)

@@ -210,7 +210,7 @@ def run(
     in_sample: bool,
     short: bool = False,
 ) -> Backtest:
-    """Simulate everything at once; `short` says whether the members could be short.
+    """Simulate everything at once; `short` says whether the members could be short, should none have been.
 
     Raises InputError for a request that is no weight in [-1, 1].
     """
@@ -233,7 +233,7 @@ def run(
         ensemble,
         dict(zip(baselines, tracks[len(members) :], strict=True)),
         in_sample,
-        short,
+        short or bool((requests < 0).any()),
     )
 
 

@@ -117,8 +117,7 @@ def summary(backtests: Sequence[Backtest]) -> Table:
             Text(label), *("\n".join(values) + "\n" * (1 + len(ends) - len(values)) for values in shown)
         )
         has_interval |= ends == INTERVAL
-    notes = [MEANING] * has_interval + [regret(backtest) for backtest in backtests]
-    table.caption = Text("\n".join(notes))
+    table.caption = Text("\n".join([MEANING] * has_interval + regrets(backtests)))
     return table
 
 
@@ -141,19 +140,25 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
         f"<table><caption>{title}, after costs</caption>\n"
         f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>\n"
         f"<p><small>{_NOTES}</small></p>\n"
-        + "\n".join(f"<p><small>{escape(regret(backtest))}</small></p>" for backtest in backtests)
+        + "\n".join(f"<p><small>{escape(regret)}</small></p>" for regret in regrets(backtests))
     )
 
 
-def regret(backtest: Backtest) -> str:
-    """How far the ensemble stayed behind the best that could have been done, in words."""
-    best, captured = backtest.oracle_return, backtest.captured(backtest.ensemble)
-    positions = "long, flat or short" if backtest.short else "long or flat"
-    earned = f"{100 * best:,.0f}%" if best < 1e6 else f"a factor of {1 + best:.1e}"
-    text = f"In hindsight, {positions} at every bar could have earned {earned} after these costs"
-    if math.isnan(captured):
-        return f"{text}."
-    return f"{text}; {backtest.name} captured {100 * captured:z,.1f}% of its log wealth."
+def regrets(backtests: Sequence[Backtest]) -> list[str]:
+    """How far the ensembles stayed behind the best that could have been done: a sentence for each best."""
+    captured: dict[str, list[str]] = {}
+    for backtest in backtests:
+        best, share = backtest.oracle_return, backtest.captured(backtest.ensemble)
+        positions = "long, flat or short" if backtest.short else "long or flat"
+        earned = f"{100 * best:,.0f}%" if best < 1e6 else f"a factor of {1 + best:.1e}"
+        text = f"In hindsight, {positions} at every bar could have earned {earned} after these costs"
+        shares = captured.setdefault(text, [])
+        if not math.isnan(share):
+            shares.append(f"{backtest.name} captured {100 * share:z,.1f}%")
+    return [
+        f"{text}; {', '.join(shares)} of its log wealth." if shares else f"{text}."
+        for text, shares in captured.items()
+    ]
 
 
 def label(backtest: Backtest) -> str:
