@@ -21,7 +21,7 @@ from tradebot.agents.registry import create
 from tradebot.api.threads import one_thread
 from tradebot.core import Array
 from tradebot.envs.sb3 import TradingVecEnv
-from tradebot.market import features, synthetic
+from tradebot.market import features, optima, synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv, reward_scale
@@ -82,9 +82,9 @@ def table() -> Table:
 
 def score(policy: Policy) -> float:
     """Median over members of what they earn on fresh bars, in optima."""
-    obs = np.stack(np.broadcast_arrays(GRID[:, None], ar1.POSITIONS.astype(np.float32)), axis=-1)
-    choice = ar1.POSITIONS[policy(obs.reshape(-1, 2))].reshape(-1, len(GRID), 3)
-    held = ar1.follow(choice.transpose(1, 0, 2)[NEAREST])
+    obs = np.stack(np.broadcast_arrays(GRID[:, None], optima.POSITIONS.astype(np.float32)), axis=-1)
+    choice = optima.POSITIONS[policy(obs.reshape(-1, 2))].reshape(-1, len(GRID), 3)
+    held = optima.follow(choice.transpose(1, 0, 2)[NEAREST])
     return float(np.median(ar1.additive_score(FRESH, held) / ar1.OPTIMUM_BP))
 
 

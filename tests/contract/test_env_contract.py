@@ -11,6 +11,7 @@ import pytest
 
 from tests.candles import walk
 from tradebot.core import Array, Box, Discrete, Env, Space, Step
+from tradebot.envs.garleanu_pedersen import GarleanuPedersenEnv, Problem
 from tradebot.envs.gym import GymEnv
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
@@ -44,6 +45,10 @@ def gym(name: str) -> Callable[[Sequence[int], int], Env]:
     return lambda seeds, envs: GymEnv(name, seeds, envs)
 
 
+def fading(seeds: Sequence[int], envs: int) -> Env:
+    return GarleanuPedersenEnv(Problem(), seeds=seeds, envs=envs, window=12)
+
+
 def untouched(obs: Array) -> bool:
     """Nothing asked for, nothing held, nothing lost: the account's five features."""
     return not obs[-5:].any()
@@ -54,6 +59,7 @@ CASES = [
     Case("long-short", trading("long-short"), untouched, {"truncated", "terminated"}, 40, True),
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
+    Case("garleanu-pedersen", fading, lambda obs: obs[1] == 0, {"truncated"}, 40, True),
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False
     ),

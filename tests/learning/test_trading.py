@@ -13,7 +13,7 @@ import pytest
 import tradebot
 from tests.learning import ar1
 from tradebot.core import Array
-from tradebot.market import features, synthetic
+from tradebot.market import features, optima, synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv
@@ -74,9 +74,9 @@ def positions(run: tradebot.Run, bars: Bars, grid: int = 2001) -> Array:
     env = TradingEnv(bars, config, Costs(), first=table.warmup, last=len(bars) - 1, table=table)
     (bound, _) = env.observation_space.high
     seen = np.linspace(-bound, bound, grid, dtype=np.float32)
-    obs = np.stack(np.broadcast_arrays(seen[:, None], ar1.POSITIONS.astype(np.float32)), axis=-1)
+    obs = np.stack(np.broadcast_arrays(seen[:, None], optima.POSITIONS.astype(np.float32)), axis=-1)
     of_all = np.tile(obs.reshape(1, -1, 2), (len(run.seeds), 1, 1))
     action, _ = run.agent(env.observation_space, env.action_space).act(of_all, explore=False)
-    choice = ar1.POSITIONS[action].reshape(len(run.seeds), grid, 3)
+    choice = optima.POSITIONS[action].reshape(len(run.seeds), grid, 3)
     nearest = np.rint((table.market[:, 0] + bound) / (2 * bound) * (grid - 1)).astype(int)
-    return np.asarray(ar1.follow(choice.transpose(1, 0, 2)[nearest]))
+    return np.asarray(optima.follow(choice.transpose(1, 0, 2)[nearest]))

@@ -22,8 +22,9 @@ class TradingConfig(Config):
     )
     data: str = Field(
         "",
-        description="A price file (CSV, Parquet), a synthetic market such as 'synthetic:ar1?phi=0.2', sample,"
-        " or yahoo (yahoo:1h) for what was fetched there (default: what was fetched, else the sample)",
+        description="A price file (CSV, Parquet), a synthetic market such as 'synthetic:ar1?phi=0.2' (or"
+        " coin, gbm, leak, ou, regime), sample, or yahoo (yahoo:1h) for what was fetched there"
+        " (default: what was fetched, else the sample)",
     )
     start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
     end: str | None = Field(None, description="Last date of the span, included")
