@@ -15,7 +15,7 @@ ActionScheme = Literal["long-flat", "long-short", "weights", "orders"]
 
 
 class TradingConfig(Config):
-    """One symbol, one account per environment."""
+    """What is traded, and what the broker allows."""
 
     symbols: tuple[str, ...] = Field(
         (), description="Symbols to trade, separated by commas (fetched, of the sample, or of --data)"
@@ -41,3 +41,18 @@ class TradingConfig(Config):
     )
     lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
     cash: float = Field(100_000.0, gt=0, description="Cash at the start, in the currency of the prices")
+    leverage: float = Field(
+        1.0, gt=0, le=20, description="Largest gross value of all positions / equity after a trade"
+    )
+    maintenance: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="Equity / gross value below which the broker liquidates all at the next open",
+    )
+    band: float = Field(
+        0.0, ge=0, lt=1, description="No trade while a weight is nearer to its target than this"
+    )
+    rebalance: bool = Field(
+        False, description="Trade back to the weights at every bar, even where they are asked for again"
+    )

@@ -1,4 +1,4 @@
-"""The batched trading environment: E accounts on one symbol, stepped together by the kernel.
+"""The batched trading environment: E accounts on A symbols, stepped together by the kernel.
 
 An episode is a window of bars; its end is a truncation, ruin is a termination. The reward of a decision is
 the log return of equity over the bar in which it is filled, times `reward_scale`.
@@ -11,18 +11,48 @@ from collections.abc import Sequence
 import numpy as np
 
 from tradebot.core import Array, Box, Discrete, InputError, Levels, Space, State, Step
-from tradebot.market import features, kernel
-from tradebot.market.configs import TradingConfig
+from tradebot.market import features, kernel, stepping
+from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 
 RUIN = 0.01  # equity / initial cash that is ruin; the reward there is ln(RUIN x initial cash / equity before)
 NOISE = 1e-12  # a deviation of log returns up to this is rounding
-TARGETS = {  # weights of the discrete schemes; NaN: the last request again
-    "long-flat": (0.0, 1.0),
-    "long-short": (-1.0, 0.0, 1.0),
-    "orders": (np.nan, 1.0, 0.0),
-}
+YEAR = np.timedelta64(31_557_600, "s")  # 365.25 days
+
+
+def targets(scheme: ActionScheme, n_assets: int) -> Array | None:
+    """[N, A] the weights of each discrete action, all in one asset or in cash; None for a continuous scheme.
+
+    NaN stands for the last request again.
+    """
+    cash, one = np.zeros((1, n_assets)), np.eye(n_assets)
+    match scheme:
+        case "long-flat":
+            return np.concatenate([cash, one])
+        case "long-short":
+            return np.concatenate([-one[::-1], cash, one])
+        case "orders":
+            return np.concatenate([np.full((1, n_assets), np.nan), one, cash])
+        case "weights":
+            return None
+
+
+def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
+    """What the kernel takes: open, close and volume [T, A, 3], and the years since the last bar [T].
+
+    Raises InputError for costs that these bars cannot tell.
+    """
+    who = ", ".join(bars.symbols)
+    if costs.counts_units and bars.adjusted:
+        raise InputError(
+            f"{who}: commission per share and whole shares need raw prices, which adjusted ones are not: add --raw"
+        )
+    if costs.needs_volume and not bars.volume.any():
+        raise InputError(f"{who}: slippage by volume needs a volume, and there is none: leave it out of the costs")
+    open_ = np.where(bars.missing, np.nan, bars.open)
+    years = np.diff(bars.timestamps, prepend=bars.timestamps[:1]) / YEAR
+    return np.stack([open_, bars.close, bars.volume], axis=2), years
 
 
 def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[int, int]:
@@ -42,8 +72,8 @@ def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[i
 
 
 def reward_scale(bars: Bars, first: int, last: int) -> float:
-    """1 / standard deviation of the log returns of bars first..last, so that rewards are of order one."""
-    deviation = float(np.std(np.diff(np.log(bars.close[first : last + 1, 0]))))
+    """1 / standard deviation of the mean log returns of bars first..last, so that rewards are of order one."""
+    deviation = float(np.std(np.diff(np.log(bars.close[first : last + 1]).mean(axis=1))))
     return 1.0 / deviation if deviation > NOISE else 1.0
 
 
@@ -55,7 +85,7 @@ class TradingEnv:
 
     def __init__(
         self,
-        bars: Bars,  # the full history of one symbol
+        bars: Bars,  # the full history
         config: TradingConfig,
         costs: Costs,
         *,
@@ -67,8 +97,6 @@ class TradingEnv:
         reward_scale: float = 1.0,
         table: features.FeatureTable | None = None,  # of these bars, if it has been computed already
     ) -> None:
-        if len(bars.symbols) != 1:
-            raise InputError(f"one symbol can be traded at a time, not {', '.join(bars.symbols)}")
         self.table = table or features.table(bars, config.features, config.lookback)
         if first < self.table.warmup or not first < last < len(bars):
             raise ValueError(
@@ -76,11 +104,11 @@ class TradingEnv:
             )
         self.bars = bars
         self.reward_scale = reward_scale
-        self._open = np.ascontiguousarray(bars.open[:, 0])
-        self._close = np.ascontiguousarray(bars.close[:, 0])
-        self._targets = np.array(TARGETS[config.actions]) if config.actions in TARGETS else None
-        self._has_hold = self._targets is not None and bool(np.isnan(self._targets).any())
-        self._buy, self._sell = costs.buy, costs.sell
+        self._quotes, self._years = quotes(bars, costs)
+        self._terms = kernel.terms(costs, config)
+        self._targets = targets(config.actions, len(bars.symbols))
+        self._has_hold = config.actions == "orders"
+        self._leverage = config.leverage
         self._cash = config.cash
         self._first = first
         self._window = min(window or last - first, last - first)
@@ -90,7 +118,7 @@ class TradingEnv:
         self._episodes = np.zeros(self.n_envs, dtype=np.int64)
         self._bar = np.zeros(self.n_envs, dtype=np.int64)
         self._last = np.zeros(self.n_envs, dtype=np.int64)
-        self._accounts = self._left = np.zeros((self.n_envs, kernel.N_COLUMNS))
+        self._accounts = self._left = np.zeros((self.n_envs, kernel.n_columns(len(bars.symbols))))
         self._level = np.full(self.n_envs, -1, dtype=np.int64)  # where the next episode of each starts
 
     @property
@@ -104,15 +132,16 @@ class TradingEnv:
 
     @property
     def observation_space(self) -> Box:
-        bound = np.full(len(self.table.names), kernel.BOUND, dtype=np.float32)
+        bound = np.full(len(self.table.names), stepping.BOUND, dtype=np.float32)
         return Box(-bound, bound)
 
     @property
     def action_space(self) -> Space:
         if self._targets is not None:
-            idle = np.isnan(self._targets) if self._has_hold else self._targets == 0.0
-            return Discrete(len(self._targets), idle=int(idle.argmax()))
-        return Box(np.array([-1.0], np.float32), np.array([1.0], np.float32))
+            idle = 0 if self._has_hold else int((self._targets == 0.0).all(axis=1).argmax())
+            return Discrete(len(self._targets), idle)
+        most = np.full(len(self.bars.symbols), self._leverage, np.float32)
+        return Box(-most, most)
 
     @property
     def levels(self) -> Levels | None:
@@ -121,7 +150,8 @@ class TradingEnv:
         if len(starts) < 2:
             return None
         sizes = np.diff(starts, append=self._n_starts)
-        returns = np.diff(np.log(self._close[self._first : self._first + self._n_starts + self._window]))
+        close = self.bars.close[self._first : self._first + self._n_starts + self._window]
+        returns = np.diff(np.log(close).mean(axis=1))
         ends = starts + sizes - 1 + self._window
         scale = np.array([np.std(returns[a:b]) for a, b in zip(starts, ends, strict=True)])
         mean = float(scale.mean())
@@ -137,25 +167,29 @@ class TradingEnv:
 
     @property
     def accounts(self) -> Array:
-        """[E, kernel.N_COLUMNS] as `Step.obs` shows them: fresh where an episode has just ended."""
+        """[E, C] as `Step.obs` shows them: fresh where an episode has just ended."""
         return self._accounts.copy()
 
     @property
     def accounts_left(self) -> Array:
-        """[E, kernel.N_COLUMNS] as `Step.next_obs` shows them: the last of an episode that has ended."""
+        """[E, C] as `Step.next_obs` shows them: the last of an episode that has ended."""
         return self._left.copy()
 
     def requests(self, action: Array, accounts: Array) -> Array:
-        """Actions [E] or [E, 1] of accounts [E, kernel.N_COLUMNS] -> target weights [E]."""
+        """Actions [E] or [E, A] of accounts [E, C] -> target weights [E, A].
+
+        Weights whose gross sum is above the leverage are scaled down to it.
+        """
         if self._targets is not None:
             wanted = np.asarray(self._targets[action])
             if self._has_hold:
-                wanted = np.where(np.isnan(wanted), accounts[:, kernel.REQUEST], wanted)
+                wanted = np.where(np.isnan(wanted), accounts[:, kernel.REQUEST :: kernel.PER_ASSET], wanted)
             return wanted
-        weights = np.clip(action[:, 0].astype(np.float64), -1.0, 1.0)
+        weights = np.clip(action.astype(np.float64), -self._leverage, self._leverage)
         if np.isnan(weights).any():  # it would turn the whole account into NaN, silently
             raise FloatingPointError("an action is not a number: the policy has diverged")
-        return weights
+        gross = np.abs(weights).sum(axis=1, keepdims=True)
+        return weights * (self._leverage / np.maximum(gross, self._leverage))
 
     def reset(self) -> Array:
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
@@ -170,9 +204,9 @@ class TradingEnv:
         terminated = np.empty(n, dtype=bool)
         truncated = np.empty(n, dtype=bool)
         level = np.empty(n, dtype=np.int64)
-        ended = kernel.step_accounts(
-            self._open,
-            self._close,
+        ended = stepping.step_accounts(
+            self._quotes,
+            self._years,
             self.table.market,
             self.table.account,
             self._accounts,
@@ -181,8 +215,7 @@ class TradingEnv:
             self._first,
             self._window,
             self.requests(action, self._accounts),
-            self._buy,
-            self._sell,
+            self._terms,
             self._cash,
             RUIN * self._cash,
             self.reward_scale,
@@ -215,13 +248,13 @@ class TradingEnv:
         self._accounts[:] = state["accounts"]
         self._left = self._accounts
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
-        kernel.observe_accounts(
-            obs, self.table.market, self._bar, self._accounts, self._close, self._cash, self.table.account
+        stepping.observe_accounts(
+            obs, self.table.market, self._quotes, self._bar, self._accounts, self._cash, self.table.account
         )
         return obs
 
     def _begin(self, ended: Array, obs: Array) -> None:
-        kernel.begin_episodes(
+        stepping.begin_episodes(
             ended,
             self._seeds,
             self._environments,
@@ -233,7 +266,7 @@ class TradingEnv:
             self._bar,
             self._last,
             self._accounts,
-            self._close,
+            self._quotes,
             self.table.market,
             self.table.account,
             self._cash,

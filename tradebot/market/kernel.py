@@ -1,247 +1,398 @@
-"""The only place where money moves: one account, one bar, one request.
+"""The only place where money moves: one account of A assets, one bar, one request for each.
 
 Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its
-close. A request is a target weight (position value / equity, finite); repeating the last one holds the units.
-Training runs `settle` over environments, the backtest runs it over bars. No fastmath: bit for bit the same.
+close. It is a target weight (position value / equity after all fees); one that repeats the asset's last
+request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
+environments (`stepping.py`), the backtest runs it over bars. No fastmath: bit for bit the same.
+
+Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
+then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
+as the leverage limit allows; the mark. What a bar cannot fill (volume, leverage) is dropped. A bar that an
+asset lacks (open = NaN) fills nothing and leaves the request standing for the next.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from tradebot.core import Array
+from tradebot.market.configs import TradingConfig
+from tradebot.market.costs import BPS, Costs
 
-# Columns of an account.
-CASH, UNITS, REQUEST, EQUITY, PEAK, ENTRY = range(6)
-N_COLUMNS = 6
+# Columns of an account: six, then five for each asset. FINANCING, TRADED and FEE are of the last bar.
+CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
+UNITS, REQUEST, ENTRY, TRADED, FEE = range(6, 11)  # of asset 0; asset a has them 5 a further on
+FIXED, PER_ASSET = 6, 5
 
-# What an observation can say of an account, in the order of ACCOUNT_FEATURES.
-ACCOUNT_FEATURES = ("equity", "position", "request", "drawdown", "unrealized")
-BOUND = 5.0  # every observation lies within +-BOUND
+OPEN, CLOSE, VOLUME = range(3)  # of a bar
+
+# What the kernel knows of costs and rules, see `terms`.
+(
+    BUY,
+    SELL,
+    COMMISSION,
+    PER_UNIT,
+    MINIMUM,
+    MAXIMUM,
+    PER_ORDER,
+    HALF_SPREAD,
+    IMPACT,
+    PARTICIPATION,
+    WHOLE,
+    BORROW,
+    MARGIN,
+    INTEREST,
+    LEVERAGE,
+    MAINTENANCE,
+    BAND,
+    ALWAYS,
+    PLAIN,
+    FINANCED,
+) = range(20)
+
+DUST = 1e-12  # an order of less than this share of the equity is rounding
+ROUNDS = 20  # in which the sides and sizes of orders are settled; two do where costs are proportional
 
 # numpy's error model: a check for a zero divisor at every division would halve the speed.
 compiled = njit(cache=True, error_model="numpy")
+# For what makes no arrays: to count references to those it is given would take longer than its work.
+inner = njit(cache=True, error_model="numpy", _nrt=False)
 
 
-@compiled
-def rebalance(
-    cash: float, units: float, price: float, weight: float, buy: float, sell: float
-) -> tuple[float, float, float, float]:
-    """Trade at `price` until the position is `weight` x equity *after* the fee of this very trade.
-
-    With v the value held, E = cash + v, and c = `buy` or -`sell` the fee per signed value traded,
-    v' = w (E - c (v' - v)) gives v' = w (E + c v) / (1 + w c). Where no equity would be left: close.
-    Returns (cash, units, signed traded units, fee in currency).
-    """
-    held = units * price
-    equity = cash + held
-    cost = buy if weight * equity > held else -sell
-    target = weight * (equity + cost * held) / (1.0 + weight * cost)
-    if target * weight <= 0.0:
-        target = 0.0
-    traded = target / price - units
-    fee = abs(traded) * price * (buy if traded > 0.0 else sell)
-    # The units held are the sum of the units traded to the last bit, so that fills add up to exactly flat.
-    return cash - traded * price - fee, units + traded, traded, fee
+def n_columns(n_assets: int) -> int:
+    """Of an account."""
+    return FIXED + PER_ASSET * n_assets
 
 
-@compiled
-def settle(
-    account: Array, request: float, open_: float, close: float, buy: float, sell: float
-) -> tuple[float, float]:
-    """Carry one account [N_COLUMNS] over one bar, in place. Returns (signed traded units, fee [currency])."""
-    traded = fee = 0.0
-    if request != account[REQUEST]:
-        before = account[UNITS]
-        account[CASH], account[UNITS], traded, fee = rebalance(
-            account[CASH], before, open_, request, buy, sell
-        )
-        after = account[UNITS]
-        if before * after <= 0.0:  # opened, closed or turned
-            account[ENTRY] = open_
-        elif abs(after) > abs(before):  # added: average cost
-            account[ENTRY] += (open_ - account[ENTRY]) * (traded / after)
-        account[REQUEST] = request
-    account[EQUITY] = account[CASH] + account[UNITS] * close
-    account[PEAK] = max(account[PEAK], account[EQUITY])
-    return traded, fee
+def terms(costs: Costs, rules: TradingConfig) -> Array:
+    """[20] numbers: rates as fractions, amounts in currency, rates of interest per year."""
+    made = np.zeros(20)
+    made[[BUY, SELL]] = costs.buy, costs.sell
+    made[COMMISSION] = BPS * costs.commission_bps
+    made[PER_UNIT] = costs.commission_per_unit
+    made[[MINIMUM, MAXIMUM]] = costs.minimum_commission, BPS * costs.maximum_commission_bps
+    made[PER_ORDER] = costs.fixed_per_order
+    made[HALF_SPREAD] = BPS * costs.half_spread_bps
+    made[[IMPACT, PARTICIPATION]] = BPS * costs.impact_bps, costs.participation
+    made[WHOLE] = costs.whole_units
+    made[[BORROW, MARGIN, INTEREST]] = costs.borrow_rate, costs.margin_rate, costs.cash_rate
+    made[[LEVERAGE, MAINTENANCE]] = rules.leverage, rules.maintenance
+    made[[BAND, ALWAYS]] = rules.band, rules.rebalance
+    made[[PLAIN, FINANCED]] = costs.is_proportional and not rules.band, costs.is_financed
+    return made
 
 
-@compiled
+@inner
 def open_account(account: Array, cash: float) -> None:
     """A flat account that holds `cash`."""
-    account[:] = 0.0
+    for c in range(len(account)):
+        account[c] = 0.0
     account[CASH] = account[EQUITY] = account[PEAK] = cash
 
 
-@compiled
+@inner
 def close_out(account: Array) -> None:
-    """Ruin: the broker closes the position at the mark, for free. What is left, perhaps a debt, is cash."""
+    """Ruin: the broker closes all at the mark, for free. What is left, perhaps a debt, is cash."""
     account[CASH] = account[EQUITY]
-    account[UNITS] = account[REQUEST] = 0.0
+    account[SHORT] = account[CALLED] = 0.0
+    for c in range(FIXED, len(account), PER_ASSET):
+        account[c] = account[c + REQUEST - UNITS] = 0.0
 
 
-@compiled
-def observe(
-    obs: Array,  # [E, F + K], row e is written
-    e: int,
-    market: Array,  # [T, F]
-    t: int,
-    account: Array,  # [N_COLUMNS]
-    close: float,
-    initial: float,
-    features: Array,  # [K] numbers of ACCOUNT_FEATURES
+@inner
+def fee_terms(size: float, price: float, volume: float, terms: Array) -> tuple[float, float]:
+    """(fixed, rate) of an order of signed `size` units: its fee is fixed + rate |size| price.
+
+    With the slip s, the commission is the rate or the amount per unit, on the value at price (1 +- s),
+    between its least and its most; the latter is a share of that value and goes first.
+    """
+    slip = terms[HALF_SPREAD]
+    if terms[IMPACT] > 0.0:
+        slip += terms[IMPACT] * np.sqrt(abs(size) / volume)
+    if size < 0.0:
+        slip = min(slip, 1.0)  # nobody pays to sell
+    filled = 1.0 + slip if size > 0.0 else 1.0 - slip
+    rate = min(terms[COMMISSION] * filled + terms[PER_UNIT] / price, terms[MAXIMUM] * filled)
+    value = abs(size) * price
+    if rate * value < terms[MINIMUM]:
+        if terms[MINIMUM] < terms[MAXIMUM] * filled * value:
+            return terms[PER_ORDER] + terms[MINIMUM], slip
+        rate = terms[MAXIMUM] * filled
+    return terms[PER_ORDER], slip + rate
+
+
+@inner
+def fillable(size: float, units: float, volume: float, terms: Array) -> float:
+    """The part of an order of signed `size` that its bar can fill, to a whole position if it must be one."""
+    if terms[WHOLE] > 0.0:
+        size = np.trunc((units + size) * (1.0 + DUST)) - units  # 99.999... is 100
+    if terms[PARTICIPATION] > 0.0 or terms[IMPACT] > 0.0:
+        most = volume * (terms[PARTICIPATION] if terms[PARTICIPATION] > 0.0 else 1.0)
+        if terms[WHOLE] > 0.0:
+            most = np.floor(most)
+        size = min(max(size, -most), most)
+    return size
+
+
+@inner
+def rebalance(cash: float, units: float, price: float, weight: float, terms: Array) -> tuple[float, float]:
+    """Of one asset whose fees are shares of the value: (signed units to trade, fee in currency).
+
+    The position becomes `weight` x equity *after* the fee of this very trade. With v the value held,
+    E = cash + v and c the fee per signed value traded (positive to buy, negative to sell),
+    v' = w (E - c (v' - v)) gives v' = w (E + c v) / (1 + w c). Where no equity would be left: close.
+    """
+    held = units * price
+    equity = cash + held
+    cost = terms[BUY] if weight * equity > held else -terms[SELL]
+    target = weight * (equity + cost * held) / (1.0 + weight * cost)
+    if target * weight <= 0.0:
+        target = 0.0
+    elif abs(target - held) <= DUST * equity:
+        return 0.0, 0.0
+    size = target / price - units
+    return size, abs(size) * price * (terms[BUY] if size > 0.0 else terms[SELL])
+
+
+@inner
+def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+    """Write in TRADED the orders that bring all that is asked for to its weight of the equity after all fees.
+
+    The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
+    E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
+    of the orders. They are found by rounds: with proportional costs the second finds what the first did.
+    """
+    equity = left = account[EQUITY]
+    for _ in range(ROUNDS):
+        above, below = equity, 1.0
+        for a in range(bars.shape[1]):
+            c = PER_ASSET * a
+            account[TRADED + c] = 0.0
+            if not is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms):
+                continue
+            units, price, volume = account[UNITS + c], bars[t, a, OPEN], bars[t, a, VOLUME]
+            weight = min(max(requests[r, a], -terms[LEVERAGE]), terms[LEVERAGE])
+            held, target = units * price, weight * left
+            if target * weight <= 0.0:
+                target = 0.0
+            elif abs(target - held) <= max(DUST, terms[BAND]) * equity:
+                continue
+            wanted = target / price - units
+            size = fillable(wanted, units, volume, terms)
+            if size == 0.0:
+                continue
+            account[TRADED + c] = size
+            fixed, rate = fee_terms(size, price, volume, terms)
+            side = rate if size > 0.0 else -rate
+            above -= fixed
+            if size == wanted:
+                above += side * held
+                below += side * weight
+            else:
+                above -= side * size * price
+        if above / below == left:
+            return
+        left = above / below
+
+
+@inner
+def affordable(
+    account: Array, c: int, size: float, price: float, volume: float, gross: float, terms: Array
+) -> float:
+    """The part of an order beyond zero that keeps `gross`, the value of all positions, within the leverage.
+
+    It closes the value v and opens x; left are E - fees: gross - v + x <= L (E - fixed - rate (v + x))
+    """
+    units = account[UNITS + c]
+    closed = abs(units) * price if units * size < 0.0 else 0.0
+    for _ in range(2):  # the smaller order has fee terms of its own
+        fixed, rate = fee_terms(size, price, volume, terms)
+        opened = abs(size) * price - closed
+        room = terms[LEVERAGE] * (account[EQUITY] - fixed - rate * closed) - gross + closed
+        most = room / (1.0 + terms[LEVERAGE] * rate)
+        if opened <= most + DUST * abs(account[EQUITY]):
+            return size
+        if most <= 0.0:
+            return -units if closed > 0.0 else 0.0
+        most = (closed + most) / price
+        if terms[WHOLE] > 0.0:
+            most = np.floor(most * (1.0 + DUST))
+        size = np.copysign(most, size)
+    return size
+
+
+@inner
+def fill(account: Array, c: int, size: float, price: float, fee: float) -> None:
+    """Book an order of signed `size`. The units held are the sum of the units traded to the last bit."""
+    before = account[UNITS + c]
+    after = before + size
+    account[CASH] = account[CASH] - size * price - fee
+    account[UNITS + c] = after
+    account[TRADED + c] = size
+    account[FEE + c] = fee
+    if before * after <= 0.0:  # opened, closed or turned
+        account[ENTRY + c] = price
+    elif abs(after) > abs(before):  # added: average cost
+        account[ENTRY + c] += (price - account[ENTRY + c]) * (size / after)
+
+
+@inner
+def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+    """Bring the account to what is asked for, or to nothing where the broker calls."""
+    n = bars.shape[1]
+    if n == 1 and terms[PLAIN] > 0.0 and account[CALLED] == 0.0:
+        price = bars[t, 0, OPEN]
+        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
+        size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
+        if size != 0.0:
+            fill(account, 0, size, price, fee)
+        return
+    equity, gross = account[CASH], 0.0
+    for a in range(n):
+        price = bars[t, a, CLOSE] if np.isnan(bars[t, a, OPEN]) else bars[t, a, OPEN]
+        equity += account[UNITS + PER_ASSET * a] * price
+        gross += abs(account[UNITS + PER_ASSET * a]) * price
+    account[EQUITY] = equity
+    if account[CALLED] == 0.0:
+        plan(account, requests, r, bars, t, terms)
+    else:
+        for c in range(0, PER_ASSET * n, PER_ASSET):
+            units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
+            lacks = np.isnan(bars[t, c // PER_ASSET, OPEN])
+            account[TRADED + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
+    for opens in (False, True):
+        for a in range(n):
+            c = PER_ASSET * a
+            size, before = account[TRADED + c], account[UNITS + c]
+            price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
+            if size == 0.0 or (before * size >= 0.0 or abs(size) > abs(before)) != opens:
+                continue
+            if opens:
+                account[TRADED + c] = size = affordable(account, c, size, price, volume, gross, terms)
+                if size == 0.0:
+                    continue
+            fixed, rate = fee_terms(size, price, volume, terms)
+            fee = fixed + rate * abs(size) * price
+            fill(account, c, size, price, fee)
+            gross += (abs(before + size) - abs(before)) * price
+            account[EQUITY] -= fee
+
+
+@inner
+def finance(account: Array, years: float, terms: Array) -> None:
+    """Pay for what was borrowed since the last mark, shares or cash; what idle cash earns is negative.
+
+    The proceeds of short sales are the lender's security: they earn nothing and need not be borrowed.
+    """
+    idle = account[CASH] - account[SHORT]
+    rate = terms[INTEREST] if idle > 0.0 else terms[MARGIN]
+    account[FINANCING] = years * (terms[BORROW] * account[SHORT] - rate * idle)
+    account[CASH] -= account[FINANCING]
+
+
+@inner
+def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
+    """Whether the asset with columns from c is to be brought to its weight at this open."""
+    changed = weight != account[REQUEST + c] or terms[ALWAYS] > 0.0
+    return changed and not np.isnan(weight) and not np.isnan(price)
+
+
+@inner
+def settle(
+    account: Array,  # [C], changed in place
+    requests: Array,  # [R, A] target weights
+    r: int,  # the account's row of them
+    bars: Array,  # [T, A, 3] OPEN, CLOSE, VOLUME; where an asset lacks a bar NaN, the last close, 0
+    t: int,  # the bar
+    years: float,  # since the last bar
+    terms: Array,
 ) -> None:
-    """Write one observation: the market's features of bar t, then the account's."""
-    n = market.shape[1]
-    for k in range(n):
-        obs[e, k] = market[t, k]
-    equity = max(account[EQUITY], 1e-9 * initial)
-    for k in range(features.shape[0]):
-        which = features[k]
-        if which == 0:
-            value = np.log(equity / initial)
-        elif which == 1:
-            value = account[UNITS] * close / equity
-        elif which == 2:
-            value = account[REQUEST]
-        elif which == 3:
-            value = equity / account[PEAK] - 1.0
-        else:
-            value = account[UNITS] * (close - account[ENTRY]) / equity
-        obs[e, n + k] = min(max(value, -BOUND), BOUND)
+    """Carry one account over one bar."""
+    n = bars.shape[1]
+    if terms[FINANCED] > 0.0:
+        finance(account, years, terms)
+    called = account[CALLED] > 0.0
+    asked = called
+    for a in range(n):
+        c = PER_ASSET * a
+        account[TRADED + c] = account[FEE + c] = 0.0
+        asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+    if asked:
+        trade(account, requests, r, bars, t, terms)
+    equity, gross, short = account[CASH], 0.0, 0.0
+    for a in range(n):
+        c = PER_ASSET * a
+        if called:
+            account[REQUEST + c] = 0.0
+        elif not np.isnan(bars[t, a, OPEN]):
+            account[REQUEST + c] = requests[r, a]
+        value = account[UNITS + c] * bars[t, a, CLOSE]
+        equity += value
+        gross += abs(value)
+        short -= min(value, 0.0)
+    account[EQUITY] = equity
+    account[SHORT] = short
+    account[PEAK] = max(account[PEAK], equity)
+    account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
 
 
-@compiled
-def observe_accounts(
-    obs: Array,  # [E, F + K], written
-    market: Array,  # [T, F]
-    bar: Array,  # [E] int
-    accounts: Array,  # [E, N_COLUMNS]
-    close: Array,  # [T] price
-    initial: float,  # currency
-    features: Array,  # [K]
-) -> None:
-    """Write the observation of every account at its bar."""
-    for e in range(bar.shape[0]):
-        observe(obs, e, market, bar[e], accounts[e], close[bar[e]], initial, features)
+class Simulated(NamedTuple):
+    """K accounts of A assets over T bars. Row 0 is the start, where nothing can be held yet."""
 
-
-@compiled
-def step_accounts(
-    open_: Array,  # [T] price
-    close: Array,  # [T] price
-    market: Array,  # [T, F] market features
-    features: Array,  # [K] which account features the observation has
-    accounts: Array,  # [E, N_COLUMNS], changed in place
-    bar: Array,  # [E] int: the bar that was observed; advanced by one
-    last: Array,  # [E] int: the bar at which the episode is cut off
-    first: int,  # the earliest bar a window may start at
-    window: int,  # decisions in an episode
-    request: Array,  # [E] target weights
-    buy: float,
-    sell: float,
-    initial: float,  # cash at the start, currency
-    floor: float,  # equity at which an account is ruined, currency
-    scale: float,  # of the reward
-    obs: Array,  # [E, F + K], written
-    reward: Array,  # [E], written
-    terminated: Array,  # [E] bool, written
-    truncated: Array,  # [E] bool, written
-    level: Array,  # [E] int, written: the window's start in windows from `first`
-) -> bool:
-    """Carry E accounts over one bar each. Returns whether any episode ended."""
-    ended = False
-    for e in range(bar.shape[0]):
-        account = accounts[e]
-        before = account[EQUITY]
-        bar[e] += 1
-        t = bar[e]
-        settle(account, request[e], open_[t], close[t], buy, sell)
-        equity = account[EQUITY]
-        reward[e] = 0.0 if equity == before else scale * np.log(max(equity, floor) / before)
-        terminated[e] = equity <= floor
-        truncated[e] = not terminated[e] and t >= last[e]
-        level[e] = (last[e] - window - first) // window
-        if terminated[e]:
-            close_out(account)
-        ended |= terminated[e] or truncated[e]
-        observe(obs, e, market, t, account, close[t], initial, features)
-    return ended
+    cash: Array  # [K, T] currency
+    equity: Array  # [K, T] currency, at the close
+    units: Array  # [K, T, A]
+    traded: Array  # [K, T, A] signed units, at the open
+    fees: Array  # [K, T, A] currency
+    financing: Array  # [K, T] currency paid since the last bar
+    called: Array  # [K, T] bool: the close called for a liquidation at the next open
+    ruined: (
+        Array  # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
+    )
 
 
 @compiled
 def simulate(
-    open_: Array, close: Array, requests: Array, cash: float, buy: float, sell: float, floor: float
-) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Run K accounts through T bars. Row t of requests [T, K] is filled at the open of t+1, the last never.
-
-    Returns cash, units, equity, signed units traded at the open and fees, each [T, K] (row 0 is the start),
-    and the bar [K] at whose close each account was ruined and closed out (0: never); it never trades again.
-    """
-    n_bars, n_accounts = requests.shape
-    out_cash = np.full((n_bars, n_accounts), cash)
-    out_units = np.zeros((n_bars, n_accounts))
-    out_equity = np.full((n_bars, n_accounts), cash)
-    out_traded = np.zeros((n_bars, n_accounts))
-    out_fees = np.zeros((n_bars, n_accounts))
+    bars: Array,  # [T, A, 3], see `settle`
+    years: Array,  # [T] since the last bar
+    requests: Array,  # [K, T, A] target weights; row t is filled at the open of t+1, the last never
+    cash: float,  # at the start, currency
+    terms: Array,
+    floor: float,  # equity at which an account is ruined, currency
+) -> Simulated:
+    """Run K accounts through T bars."""
+    n_accounts, n_bars, n_assets = requests.shape
+    held, equity = np.empty((n_accounts, n_bars)), np.empty((n_accounts, n_bars))
+    units = np.zeros((n_accounts, n_bars, n_assets))
+    traded = np.zeros((n_accounts, n_bars, n_assets))  # zeros that nobody writes cost nothing
+    fees = np.zeros((n_accounts, n_bars, n_assets))
+    financing = np.zeros((n_accounts, n_bars))
+    called = np.zeros((n_accounts, n_bars), dtype=np.bool_)
     ruined = np.zeros(n_accounts, dtype=np.int64)
-    account = np.empty(N_COLUMNS)
+    account = np.empty(FIXED + PER_ASSET * n_assets)
     for k in range(n_accounts):
         open_account(account, cash)
+        held[k, 0] = equity[k, 0] = cash
+        asked = requests[k]
         for t in range(1, n_bars):
-            if ruined[k] == 0:
-                traded, fee = settle(account, requests[t - 1, k], open_[t], close[t], buy, sell)
-                out_traded[t, k] = traded
-                out_fees[t, k] = fee
-                if account[EQUITY] <= floor:
-                    ruined[k] = t
-                    close_out(account)
-            out_cash[t, k] = account[CASH]
-            out_units[t, k] = account[UNITS]
-            out_equity[t, k] = account[EQUITY]
-    return out_cash, out_units, out_equity, out_traded, out_fees, ruined
-
-
-@compiled
-def hash_below(seed: int, environment: int, episode: int, n: int) -> int:
-    """0 .. n-1 from (seed, environment, episode): SplitMix64 (Steele et al. 2014), chained over the three."""
-    state = np.uint64(0)
-    for word in (seed, environment, episode):
-        state = (state ^ np.uint64(word)) + np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state = state ^ (state >> np.uint64(31))
-    return int(state % np.uint64(n))
-
-
-@compiled
-def begin_episodes(
-    ended: Array,  # [E] bool: which environments start anew
-    seeds: Array,  # [E] int: of the environment's member
-    environments: Array,  # [E] int: number of the environment within its member
-    episodes: Array,  # [E] int, counted up
-    level: Array,  # [E] int: window of the grid in which to start; -1: anywhere
-    first: int,  # the earliest bar a window may start at
-    n_starts: int,
-    window: int,  # decisions in an episode
-    bar: Array,  # [E] int, written
-    last: Array,  # [E] int, written
-    accounts: Array,  # [E, N_COLUMNS], written
-    close: Array,  # [T] price
-    market: Array,  # [T, F]
-    features: Array,  # [K]
-    initial: float,  # currency
-    obs: Array,  # [E, F + K], written where ended
-) -> None:
-    """Put the environments that ended at the start of a new window."""
-    for e in range(ended.shape[0]):
-        if ended[e]:
-            low = max(level[e], 0) * window
-            choices = n_starts if level[e] < 0 else min(window, n_starts - low)
-            bar[e] = first + low + hash_below(seeds[e], environments[e], episodes[e], choices)
-            last[e] = bar[e] + window
-            episodes[e] += 1
-            open_account(accounts[e], initial)
-            observe(obs, e, market, bar[e], accounts[e], close[bar[e]], initial, features)
+            settle(account, asked, t - 1, bars, t, years[t], terms)
+            if account[FINANCING] != 0.0:
+                financing[k, t] = account[FINANCING]
+            if account[CALLED] > 0.0:
+                called[k, t] = True
+            for a in range(n_assets):
+                c = PER_ASSET * a
+                if account[TRADED + c] != 0.0:
+                    traded[k, t, a], fees[k, t, a] = account[TRADED + c], account[FEE + c]
+            if account[EQUITY] <= floor:
+                ruined[k] = t
+                held[k, t:] = equity[k, t:] = account[EQUITY]
+                break
+            held[k, t], equity[k, t] = account[CASH], account[EQUITY]
+            for a in range(n_assets):
+                if account[UNITS + PER_ASSET * a] != 0.0:
+                    units[k, t, a] = account[UNITS + PER_ASSET * a]
+    return Simulated(held, equity, units, traded, fees, financing, called, ruined)
