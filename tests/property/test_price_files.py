@@ -129,7 +129,7 @@ def test_a_file_with_any_cells_replaced_is_read_or_refused(cells: list[tuple[int
 
 @st.composite
 def valid_bars(draw: st.DrawFn) -> Bars:
-    """Two to six bars of one to three symbols, some days or some minutes apart."""
+    """Two to six bars of one to three symbols, some days or some minutes apart; some are missing."""
     names = st.sampled_from(["A", "BRK-B", "BTC-USD", "LOW", "000001", "NAN"])
     symbols = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     gaps = draw(st.lists(st.integers(1, 200), min_size=2, max_size=6))
@@ -138,7 +138,13 @@ def valid_bars(draw: st.DrawFn) -> Bars:
     price = arrays.arrays(np.float64, shape, elements=st.floats(1e-8, 1e12))
     low, first, second, high = np.sort([draw(price) for _ in range(4)], axis=0)
     volume = draw(arrays.arrays(np.float64, shape, elements=st.floats(0, 1e15)))
-    return Bars(stamps, tuple(symbols), first, high, low, second, volume)
+    missing = draw(arrays.arrays(np.bool_, shape))
+    missing[[0, -1]] = False  # else a frame could not tell that the bars go so far
+    missing[missing.all(axis=1), 0] = False
+    own = np.maximum.accumulate(np.where(missing, 0, np.arange(len(stamps))[:, None]), axis=0)
+    close = np.take_along_axis(second, own, axis=0)
+    prices = (np.where(missing, close, price) for price in (first, high, low, close))
+    return Bars(stamps, tuple(symbols), *prices, np.where(missing, 0.0, volume), missing)
 
 
 @given(valid_bars(), st.sampled_from(["csv", "gzip", "parquet"]), st.randoms(use_true_random=False))

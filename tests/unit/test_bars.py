@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+import io
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def spoiled(column: str, value: float, t: int = 1, a: int = 1) -> dict[str, Any]
     values = getattr(make(), column).copy()
     values[t, a] = value
     return {column: values}
+
+
+def holed(**changes: Any) -> Bars:
+    """`make`, but B has no bar of its own on the second day: it stays at its last close."""
+    fields: dict[str, Any] = {"missing": np.zeros((3, 2), dtype=bool)}
+    fields["missing"][1, 1] = True
+    for column in COLUMNS:
+        fields |= spoiled(column, 0.0 if column == "volume" else 15.0)
+    return make(**{**fields, **changes})
 
 
 def at(timestamps: pd.DatetimeIndex) -> Bars:
@@ -107,6 +117,62 @@ def test_labels_that_do_not_fit_are_refused(changes: dict[str, Any], words: str)
         make(**changes)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("high", 15.1, "high on 2020-01-03 is 15.1, in a missing bar, not the last close of 15.0 (1 such"),
+        ("low", 14.9, "low on 2020-01-03 is 14.9, in a missing bar, not the last close of 15.0 (1 such"),
+        ("close", np.nan, "close on 2020-01-03 is nan, not a finite number (1 such"),
+        ("volume", 1.0, "volume on 2020-01-03 is 1.0, in a missing bar, not zero (1 such"),
+    ],
+)
+def test_a_missing_bar_repeats_the_last_close_without_volume(column: str, value: float, words: str) -> None:
+    values = getattr(holed(), column).copy()
+    values[1, 1] = value
+    with pytest.raises(InputError) as caught:
+        holed(**{column: values})
+    assert str(caught.value).startswith(f"B: {words}")
+
+
+def test_a_missing_bar_at_another_price_than_the_last_close_is_refused() -> None:
+    four = {column: getattr(holed(), column).copy() for column in ("open", "high", "low", "close")}
+    for values in four.values():
+        values[1, 1] = 16.0
+    with pytest.raises(InputError, match=r"^B: open on 2020-01-03 is 16\.0, in a missing bar, not .* 15\.0"):
+        holed(**four)
+
+
+def test_the_first_bar_may_be_missing_in_a_part_but_has_one_price_even_there() -> None:
+    part = holed().rows(1, 2)
+    assert part.missing.tolist() == [[False, True], [False, False]]
+    high = part.high.copy()
+    high[0, 1] = 15.5
+    with pytest.raises(InputError, match=r"high on 2020-01-03 is 15\.5, in a missing bar"):
+        replace(part, high=high)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        (np.zeros((2, 2), dtype=bool), r"missing has shape \(2, 2\), expected \(3, 2\)"),
+        (np.zeros((3, 2)), "missing holds float64, expected bool"),
+        (np.array([[False, False], [True, True], [False, False]]), "no symbol has a bar on 2020-01-03"),
+    ],
+)
+def test_a_mask_that_is_none_is_refused(missing: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make(missing=missing)
+
+
+def test_missing_bars_that_repeat_a_fault_are_not_counted_with_it() -> None:
+    close, missing = make().close.copy(), np.zeros((3, 2), dtype=bool)
+    close[:, 1], missing[1:, 1] = np.nan, True
+    with pytest.raises(
+        InputError, match=r"^B: close on 2020-01-02 is nan, not a finite number \(1 such rows"
+    ):
+        make(close=close, missing=missing)
+
+
 def test_rounding_of_adjusted_prices_is_forgiven_and_nothing_more() -> None:
     make(**spoiled("close", 20.0 * (1 + 5e-10)))
     with pytest.raises(InputError, match="above the high"):
@@ -121,7 +187,7 @@ def test_bars_cannot_be_changed_from_inside_or_outside() -> None:
     bars = make(close=mine)
     mine[0, 0] = 99.0
     assert bars.close[0, 0] == 1.5
-    for column in ("timestamps", *COLUMNS):
+    for column in ("timestamps", *COLUMNS, "missing"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(bars, column)[0] = getattr(bars, column)[1]
     with pytest.raises(FrozenInstanceError):
@@ -143,6 +209,12 @@ def test_a_notebook_shows_each_symbol_and_escapes_what_it_shows() -> None:
     assert "15" in shown
 
 
+def test_a_notebook_shows_how_many_bars_are_a_symbols_own_and_the_mean_volume_of_these() -> None:
+    shown = pd.read_html(io.StringIO(holed()._repr_html_()), index_col=0)[0]
+    assert shown["bars"].tolist() == [3, 2]
+    assert shown["mean volume"].tolist() == [133.333, 20.0]  # 400 / 3 and (10 + 30) / 2
+
+
 def test_the_fingerprint_changes_with_every_number_and_label_but_not_with_the_source() -> None:
     same = {make().fingerprint, make(source="elsewhere").fingerprint, make(adjusted=True).fingerprint}
     others = [make(**spoiled(column, getattr(make(), column)[2, 0] * 1.001, 2, 0)) for column in COLUMNS]
@@ -151,6 +223,15 @@ def test_the_fingerprint_changes_with_every_number_and_label_but_not_with_the_so
     assert len(same) == 1
     assert len(same | {bars.fingerprint for bars in others}) == 1 + len(others)
     assert len(make().fingerprint) == 64
+
+
+def test_the_fingerprint_of_bars_without_missing_ones_is_the_one_that_runs_have_written_down() -> None:
+    assert make().fingerprint == "088f0c37ed7e6ef70c4a105d029480e1a0ce6ec673d6f7c83155f18c13918447"
+    assert make(missing=np.zeros((3, 2), dtype=bool)).fingerprint == make().fingerprint
+
+
+def test_the_fingerprint_knows_a_missing_bar_from_one_that_did_not_move() -> None:
+    assert holed().fingerprint != holed(missing=np.zeros((3, 2), dtype=bool)).fingerprint
 
 
 # Parts of them
@@ -227,6 +308,21 @@ def test_select_takes_symbols_in_the_order_asked_for() -> None:
     np.testing.assert_array_equal(make().select(["B"]).volume, [[10.0], [20.0], [30.0]])
 
 
+def test_parts_know_what_is_missing_in_them() -> None:
+    bars = holed()
+    assert bars.between("2020-01-03", None).missing.tolist() == [[False, True], [False, False]]
+    assert bars.rows(0, 1).missing.tolist() == [[False, False], [False, True]]
+    assert bars.select(["B", "A"]).missing.tolist() == [[False, False], [True, False], [False, False]]
+
+
+def test_select_drops_the_bars_that_all_selected_symbols_miss() -> None:
+    alone = holed().select(["B"])
+    assert alone.timestamps.astype("datetime64[D]").astype(str).tolist() == ["2020-01-02", "2020-01-06"]
+    np.testing.assert_array_equal(alone.open, [[10.0], [12.0]])
+    assert not alone.missing.any()
+    assert holed().select(["A"]).fingerprint == make().select(["A"]).fingerprint
+
+
 def test_select_says_which_symbols_there_are() -> None:
     with pytest.raises(InputError, match="no symbol 'Z'; there are A, B"):
         make().select(["Z"])
@@ -239,6 +335,19 @@ def test_frames_of_one_and_of_several_symbols_lead_back_to_the_same_bars() -> No
     assert Bars.from_frame(one.to_frame(), symbol="B").fingerprint == one.fingerprint
     assert list(make().to_frame().columns) == ["date", "symbol", *COLUMNS]
     assert Bars.from_frame(make().to_frame()).fingerprint == make().fingerprint
+
+
+def test_missing_bars_are_left_out_of_a_frame_and_found_again() -> None:
+    bars = holed()
+    frame = bars.to_frame()
+    assert [(str(row.date.date()), row.symbol) for row in frame.itertuples()] == [
+        ("2020-01-02", "A"),
+        ("2020-01-03", "A"),
+        ("2020-01-06", "A"),
+        ("2020-01-02", "B"),
+        ("2020-01-06", "B"),
+    ]
+    assert Bars.from_frame(frame).fingerprint == bars.fingerprint
 
 
 def test_a_frame_that_does_not_say_whose_prices_it_holds_is_refused() -> None:
@@ -313,6 +422,20 @@ def test_an_evening_bar_of_friday_that_is_saturday_in_utc_does_not_make_a_weeken
     weekdays = session("09:00", "23:00", "h")
     saturdays = session("00:00", "00:00", "h", "W-SAT")
     assert at(weekdays.append(saturdays).sort_values()).periods_per_year == 252 * 15
+
+
+def test_a_stock_beside_a_coin_has_the_calendar_of_the_coin_and_alone_its_own() -> None:
+    coin, stock = (
+        at(pd.date_range("2020-01-01", "2020-06-30")),
+        at(pd.bdate_range("2020-01-01", "2020-06-30")),
+    )
+    frames = [coin.to_frame().assign(symbol="COIN"), stock.to_frame().assign(symbol="STOCK")]
+    both = Bars.from_frame(pd.concat(frames))
+    assert (len(both), both.periods_per_year) == (182, 365)
+    weekend = pd.DatetimeIndex(both.timestamps).day_of_week >= 5
+    assert both.missing.tolist() == [[False, day] for day in weekend.tolist()]
+    alone = both.select(["STOCK"])
+    assert (len(alone), alone.periods_per_year) == (130, 252)
 
 
 def test_a_hole_in_crypto_prices_does_not_make_them_stocks() -> None:

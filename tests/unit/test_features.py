@@ -103,7 +103,7 @@ def test_the_declared_warm_up_is_the_first_row_with_a_value(name: str, lookback:
 @pytest.mark.parametrize("name", MARKET_FEATURES)
 def test_several_symbols_have_the_features_that_each_has_alone(name: str) -> None:
     other = walk(400, seed=6)
-    columns = {c: np.hstack([getattr(MARKET, c), getattr(other, c)]) for c in (*PRICES, "volume")}
+    columns = {c: np.hstack([getattr(MARKET, c), getattr(other, c)]) for c in (*PRICES, "volume", "missing")}
     both = replace(MARKET, symbols=("A", "B"), **columns)
     found = MARKET_FEATURES[name].compute(both, LOOKBACK)
     for a, alone in enumerate((MARKET, other)):

@@ -115,7 +115,7 @@ def test_the_splits_of_apple_are_gone_from_adjusted_prices() -> None:
         assert adjusted[1] / adjusted[0] == pytest.approx(1.0, abs=0.1)
 
 
-def test_several_symbols_keep_the_dates_that_they_share_in_the_order_asked_for() -> None:
+def test_several_symbols_keep_the_span_that_they_share_in_the_order_asked_for() -> None:
     both = sample.read(["GOOG", "AAPL"])
     assert (both.symbols, len(both), both.span) == (("GOOG", "AAPL"), 2148, "2004-08-19 .. 2013-03-01")
     alone = sample.read(["AAPL"]).between("2004-08-19", None)
@@ -295,13 +295,91 @@ SEVERAL = {
 
 
 @pytest.mark.parametrize("content", SEVERAL.values(), ids=SEVERAL.keys())
-def test_several_symbols_in_a_file_are_aligned_on_the_dates_that_they_share(
+def test_several_symbols_in_a_file_are_aligned_on_the_span_that_they_share(
     tmp_path: Path, content: str
 ) -> None:
     bars = read(tmp_path, content).select(["AAA", "BRK-B"])
     assert bars.span == "2020-01-03 .. 2020-01-06"
     np.testing.assert_array_equal(bars.close, [[1.2, 15.0], [1.4, 12.0]])
     np.testing.assert_array_equal(bars.volume, [[0.0, 100.0], [300.0, 0.0]])
+
+
+def test_a_symbol_without_a_bar_on_a_date_of_another_is_missing_there(tmp_path: Path) -> None:
+    four = numeric().iloc[[0, 1, 2, 0]].assign(date=["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"])
+    frame = pd.concat(
+        [
+            four.assign(symbol="AAA"),
+            four.assign(symbol="BRK-B", volume=7.0).iloc[[0, 2, 3]],
+        ]
+    )
+    bars = read(tmp_path, frame.to_csv(index=False))
+    assert bars.missing.tolist() == [[False, False], [False, True], [False, False], [False, False]]
+    np.testing.assert_array_equal(bars.close, [[1.5, 1.5], [1.2, 1.5], [1.4, 1.4], [1.5, 1.5]])
+    for column in ("open", "high", "low"):
+        assert getattr(bars, column)[1, 1] == 1.5
+    np.testing.assert_array_equal(bars.volume[:, 1], [7.0, 0.0, 7.0, 7.0])
+
+
+def test_bars_begin_where_each_symbol_has_one_and_end_with_the_first_symbol_to_end(tmp_path: Path) -> None:
+    """A trades on all eight days, B from Friday the 3rd without weekends, C from Saturday to Thursday."""
+    days = {"A": range(2, 10), "B": (3, 6, 7, 8, 9), "C": (4, 5, 6, 7, 8)}
+    rows = [[f"2020-01-{day:02}", symbol, *[float(day)] * 4] for symbol in days for day in days[symbol]]
+    frame = pd.DataFrame(rows, columns=["date", "symbol", "open", "high", "low", "close"])
+    bars = read(tmp_path, frame.to_csv(index=False))
+    assert (bars.span, bars.missing.any()) == ("2020-01-06 .. 2020-01-08", False)
+
+
+def test_adjusted_prices_of_a_missing_bar_repeat_the_adjusted_close(tmp_path: Path) -> None:
+    frame = two().assign(adj_close=lambda table: table["close"] / 3)
+    frame.loc[4, "date"] = "2020-01-05"  # BRK-B: the 3rd, 5th and 7th; AAA: the 2nd, 3rd and 6th
+    frame = pd.concat([frame, frame.loc[[2]].assign(date="2020-01-07")])
+    bars = read(tmp_path, frame.to_csv(index=False)).select(["AAA", "BRK-B"])
+    assert bars.missing.tolist() == [[False, False], [True, False], [False, True], [False, False]]
+    np.testing.assert_allclose(bars.close, np.array([[1.2, 15], [1.2, 12], [1.4, 12], [1.4, 14]]) / 3)
+    np.testing.assert_array_equal(bars.low[bars.missing], bars.close[bars.missing])
+
+
+def test_a_wide_table_in_which_nothing_was_traded_is_refused(tmp_path: Path) -> None:
+    content = "date,AAA_open,AAA_high,AAA_low,AAA_close\n2020-01-02,,,,\n2020-01-03,,,,\n"
+    assert refused(tmp_path, content) == "needs one or more distinct symbols, not none"
+
+
+def regular(symbol: str, start: str, freq: str) -> pd.DataFrame:
+    """Bars of ten days that always cost 1."""
+    dates = pd.date_range(start, "2020-01-10 23:59", freq=freq)
+    return pd.DataFrame({"date": dates, "symbol": symbol, **dict.fromkeys(COLUMNS, 1.0)})
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "words"),
+    [
+        ("2020-01-01", "D", "bars of B are 24 hours apart, those of all symbols 1: give all symbols bars of"),
+        ("2020-01-01", "15min", "bars of A are 1 hours apart, those of all symbols 0.25: give all symbols"),
+        (
+            "2020-01-01 00:30",
+            "h",
+            "the symbols share fewer than 2 bars: A 2020-01-01 .. 2020-01-10 23:00:00;",
+        ),
+        (
+            "2020-01-01 14:30",
+            "D",
+            "the symbols share fewer than 2 bars: A 2020-01-01 .. 2020-01-10 23:00:00;",
+        ),
+    ],
+)
+def test_bars_that_overlap_those_of_another_symbol_are_refused(start: str, freq: str, words: str) -> None:
+    """Else the row of one hour would know another symbol's close of the whole day."""
+    with pytest.raises(InputError) as caught:
+        Bars.from_frame(pd.concat([regular("A", "2020-01-01", "h"), regular("B", start, freq)]))
+    assert str(caught.value).startswith(words)
+
+
+def test_a_symbol_that_seldom_trades_may_stand_beside_one_that_always_does() -> None:
+    """B trades in one hour of three, as chance has it: its median step is longer, its bars are not."""
+    seldom = regular("B", "2020-01-01", "h")
+    traded = np.random.default_rng(0).random(len(seldom)) < 1 / 3
+    bars = Bars.from_frame(pd.concat([regular("A", "2020-01-01", "h"), seldom[traded]]))
+    assert bars.missing.mean(axis=0) == pytest.approx([0, 2 / 3], abs=4 * np.sqrt(2 / 9 / 240))
 
 
 def test_tickers_that_are_also_names_of_columns_are_told_apart(tmp_path: Path) -> None:

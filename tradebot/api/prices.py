@@ -30,6 +30,7 @@ def load(
     `sample` for what is shipped, a price file, or `synthetic:NAME?key=value&...`. Empty: what was fetched,
     and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
     splits and dividends where the source says how. start and end are dates, months or years, both included.
+    Several symbols get one calendar, see `Bars.missing`: a stock beside a coin lacks the weekends.
     Raises InputError for what cannot be found or read.
 
     >>> load("AAPL").close[-1, 0]        # fetched, or from the shipped sample

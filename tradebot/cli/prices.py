@@ -72,6 +72,9 @@ def check(
         console.print_json({"ok": True, **_about(bars)})
         return
     print(f"{path_or_symbol}: {len(bars):,} bars of {', '.join(bars.symbols)}, {bars.span}: usable")
+    if lacking := _about(bars)["missing"]:
+        counts = ", ".join(f"{count:,} of {symbol}" for symbol, count in lacking.items())
+        print(f"Missing, so held at the last close: {counts}")
 
 
 def _named(name: str, data: str) -> Bars:
@@ -109,6 +112,7 @@ def _about(bars: Bars) -> dict[str, Any]:
         "start": bars.timestamps[0].item().isoformat(),
         "end": bars.timestamps[-1].item().isoformat(),
         "bars": len(bars),
+        "missing": {s: int(n) for s, n in zip(bars.symbols, bars.missing.sum(axis=0), strict=True) if n},
         "periods_per_year": bars.periods_per_year,
         "source": bars.source,
     }

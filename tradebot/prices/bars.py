@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -22,11 +22,11 @@ _ROUNDING = 1e-9  # relative; adjusted prices carry the rounding of their factor
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """T bars of A symbols, aligned on the timestamps that all of them have (for now: the intersection).
+    """T bars of A symbols on one calendar: each timestamp that one of them has. Who lacks it is `missing`.
 
     Making one checks everything: finite numbers, positive prices, low <= open, close <= high, volume >= 0,
-    distinct symbols, two or more strictly increasing timestamps. InputError names the first fault. The arrays
-    are read-only copies.
+    distinct symbols, two or more strictly increasing timestamps, missing bars that repeat the last close.
+    InputError names the first fault. The arrays are read-only copies.
     """
 
     timestamps: (
@@ -38,6 +38,9 @@ class Bars:
     low: Array  # [T, A]
     close: Array  # [T, A]
     volume: Array  # [T, A] float64 >= 0, shares or coins as the source counts them
+    missing: Array = field(  # [T, A] bool, or one for all: the symbol has no bar of its own there, so that
+        default_factory=lambda: np.array(False)  # its prices are its last close and its volume is 0
+    )
     adjusted: bool = True  # for splits and dividends; raw prices jump at a split
     source: str = ""  # where they came from: "sample", a path, "synthetic:..."
 
@@ -46,8 +49,11 @@ class Bars:
         object.__setattr__(self, "timestamps", _frozen(self.timestamps, "datetime64[us]"))
         for column in COLUMNS:
             object.__setattr__(self, column, _frozen(getattr(self, column), "float64"))
+        missing = self.missing if np.ndim(self.missing) else np.full_like(self.close, self.missing, bool)
+        object.__setattr__(self, "missing", _frozen(missing, None))
         _check_labels(self)
         _check_values(self)
+        _check_missing(self)
 
     def __len__(self) -> int:
         """T, the number of bars."""
@@ -65,11 +71,13 @@ class Bars:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of symbols, timestamps and numbers. Where they came from does not count."""
+        """SHA-256 (hex) of symbols, timestamps, numbers and what is missing, not of where they came from."""
         digest = hashlib.sha256("\n".join(self.symbols).encode())
         digest.update(self.timestamps.astype("<i8").tobytes())
         for column in COLUMNS:
             digest.update(getattr(self, column).astype("<f8").tobytes())
+        if self.missing.any():
+            digest.update(self.missing.tobytes())
         return digest.hexdigest()
 
     def between(self, start: str | None, end: str | None) -> Bars:
@@ -83,29 +91,35 @@ class Bars:
             wanted = f"from {start or 'the start'} to {end or 'the end'}"
             who = f"{_place(self)}{', '.join(self.symbols)}"
             raise InputError(f"{who}: fewer than 2 bars {wanted}; there are bars for {self.span}")
-        columns = {column: getattr(self, column)[kept] for column in COLUMNS}
-        return replace(self, timestamps=self.timestamps[kept], **columns)
+        return _part(self, kept)
 
     def rows(self, first: int, last: int) -> Bars:
         """The bars numbered first .. last, both included."""
-        kept = slice(first, last + 1)
-        columns = {column: getattr(self, column)[kept] for column in COLUMNS}
-        return replace(self, timestamps=self.timestamps[kept], **columns)
+        return _part(self, slice(first, last + 1))
 
     def select(self, symbols: Sequence[str]) -> Bars:
-        """The bars of these symbols, in this order. InputError if one of them is not there."""
+        """The bars of these symbols, in this order, without those that all of them miss.
+
+        InputError if one of them is not there.
+        """
         for symbol in symbols:
             if symbol not in self.symbols:
                 raise InputError(f"{_place(self)}no symbol {symbol!r}; there are {', '.join(self.symbols)}")
-        kept = [self.symbols.index(symbol) for symbol in symbols]
-        columns = {column: getattr(self, column)[:, kept] for column in COLUMNS}
-        return replace(self, symbols=tuple(symbols), **columns)
+        which = [self.symbols.index(symbol) for symbol in symbols]
+        rows = np.flatnonzero(~self.missing[:, which].all(axis=1))
+        return _part(self, rows, which)
 
     def to_frame(self) -> pd.DataFrame:
-        """One symbol: its columns, indexed by `date`. Several: a long table date, symbol, open .. volume."""
+        """One symbol: its columns, indexed by `date`. Several: a long table date, symbol, open .. volume.
+
+        Missing bars are left out; `from_frame` finds them again between the first and the last bar that all
+        symbols have.
+        """
         index = pd.DatetimeIndex(self.timestamps, name="date")
         each = [
-            pd.DataFrame({column: getattr(self, column)[:, a] for column in COLUMNS}, index=index)
+            pd.DataFrame({column: getattr(self, column)[:, a] for column in COLUMNS}, index=index)[
+                ~self.missing[:, a]
+            ]
             for a in range(len(self.symbols))
         ]
         if len(each) == 1:
@@ -138,18 +152,28 @@ class Bars:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a line per symbol."""
+        own = (~self.missing).sum(axis=0)
         rows = {
+            "bars": own,
             "first close": self.close[0],
             "last close": self.close[-1],
             "lowest": self.low.min(axis=0),
             "highest": self.high.max(axis=0),
-            "mean volume": self.volume.mean(axis=0),
+            "mean volume": self.volume.sum(axis=0) / np.maximum(own, 1),
         }
         table = pd.DataFrame(rows, index=list(self.symbols)).to_html(float_format="{:,.6g}".format)
         return f"<p>{html.escape(repr(self))}</p>{table}"
 
 
-def _frozen(values: Array, dtype: str) -> Array:
+def _part(bars: Bars, rows: slice | Array, which: Sequence[int] | None = None) -> Bars:
+    """Some rows, of all symbols or of those numbered `which`."""
+    which = range(len(bars.symbols)) if which is None else which
+    columns = {name: getattr(bars, name)[rows][:, list(which)] for name in (*COLUMNS, "missing")}
+    symbols = tuple(bars.symbols[a] for a in which)
+    return replace(bars, timestamps=bars.timestamps[rows], symbols=symbols, **columns)
+
+
+def _frozen(values: Array, dtype: str | None) -> Array:
     copy = np.array(values, dtype=dtype, order="C")
     copy.setflags(write=False)
     return copy
@@ -184,10 +208,12 @@ def _check_labels(bars: Bars) -> None:
         )
     if stamps.ndim != 1 or len(stamps) < 2:
         raise InputError(f"{place}{', '.join(bars.symbols)}: needs 2 bars or more, there are {stamps.size}")
-    for column in COLUMNS:
+    for column in (*COLUMNS, "missing"):
         shape, expected = getattr(bars, column).shape, (len(stamps), len(bars.symbols))
         if shape != expected:
             raise InputError(f"{place}{column} has shape {shape}, expected {expected}")
+    if bars.missing.dtype != np.bool_:
+        raise InputError(f"{place}missing holds {bars.missing.dtype}, expected bool")
     if np.isnat(stamps).any():
         raise InputError(f"{place}bar {int(np.isnat(stamps).argmax()) + 1} has no timestamp")
     late = np.diff(stamps) <= np.timedelta64(0, "us")
@@ -215,6 +241,25 @@ def _check_values(bars: Bars) -> None:
         _refuse(bars, bars.low - values > _ROUNDING * values, column, values, "below the low of", bars.low)
 
 
+def _check_missing(bars: Bars) -> None:
+    """A missing bar repeats the close before it; of the one before the first row nothing is known."""
+    nobody = bars.missing.all(axis=1)
+    if nobody.any():
+        raise InputError(f"{_place(bars)}no symbol has a bar on {spelled(bars.timestamps[nobody.argmax()])}")
+    last = np.concatenate([bars.close[:1], bars.close[:-1]])
+    for column in PRICES:
+        values = getattr(bars, column)
+        _refuse(
+            bars,
+            bars.missing & (values != last),
+            column,
+            values,
+            "in a missing bar, not the last close of",
+            last,
+        )
+    _refuse(bars, bars.missing & (bars.volume != 0), "volume", bars.volume, "in a missing bar, not zero")
+
+
 def _refuse(
     bars: Bars, bad: Array, column: str, values: Array, fault: str, limit: Array | None = None
 ) -> None:
@@ -224,7 +269,8 @@ def _refuse(
     t, a = np.argwhere(bad)[0]
     what = f"{column} on {spelled(bars.timestamps[t])} is {values[t, a]}, {fault}"
     than = "" if limit is None else f" {limit[t, a]}"
-    rows = f"({int(bad.sum())} such rows: repair or remove them)"
+    own = int((bad & ~bars.missing).sum())  # missing bars repeat the fault of the one before
+    rows = f"({own or int(bad.sum())} such rows: repair or remove them)"
     raise InputError(f"{_place(bars)}{bars.symbols[a]}: {what}{than} {rows}")
 
 

@@ -28,19 +28,23 @@ _FIELD, _GAP = r"(adj(?:usted)?[\s_.]?close|open|high|low|close|last|price|volum
 _FIELD_FIRST = re.compile(f"{_FIELD}{_GAP}(.+)", re.IGNORECASE)  # Close AAPL
 _SYMBOL_FIRST = re.compile(f"(.+?){_GAP}{_FIELD}", re.IGNORECASE)  # AAPL_close
 
+_ENOUGH = 10  # bars, to tell how far apart a symbol's bars are
+_HOUR = np.timedelta64(1, "h")
+
 Columns = dict[str, int]  # what -> position of the column
 
 
 def read(
     frame: pd.DataFrame, *, symbol: str | None, place: str
 ) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps [T] datetime64[us], symbols [A], and open .. volume, perhaps adj_close [T, A] float64.
+    """Timestamps [T] datetime64[us], symbols [A]; open .. volume, perhaps adj_close [T, A] float64, missing.
 
-    Rows are sorted by date; of several symbols those dates are kept that all have. Long tables may have a
-    symbol column, else `symbol` is their name. Wide ones have a column per symbol and field, such as
-    `AAPL_close`, `Close AAPL` or the pair ("Close", "AAPL"); where all fields of a symbol are empty it did
-    not trade. Without a volume column the volume is 0. The numbers are not judged here. Raises InputError,
-    which starts with `place`.
+    Rows are sorted by date. Several symbols get one calendar: the dates that any of them has, from the first
+    that all have to the earliest last one. Where a symbol lacks a date `missing` [T, A] is True, prices are
+    its last close and volume is 0. Long tables may have a symbol column, else `symbol` is their name. Wide
+    ones have a column per symbol and field, such as `AAPL_close`, `Close AAPL` or the pair ("Close", "AAPL");
+    where all fields of a symbol are empty it did not trade. Without a volume column the volume is 0. The
+    numbers are not judged here. Raises InputError, which starts with `place`.
     """
     try:
         return _aligned(tidy(frame, symbol=symbol, place=place), place)
@@ -207,22 +211,56 @@ def _floats(column: pd.Series, what: str, rows: pd.DataFrame, place: str) -> Arr
 
 
 def _aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps, symbols and columns of a long table on the dates that all of its symbols have."""
+    """Timestamps, symbols and columns of a long table on one calendar, with `missing` among the columns."""
     twice = table.duplicated(["date", "symbol"])
     if twice.any():
         row = table[twice].sort_values("date", kind="stable").iloc[0]
         what = f"{row['symbol']}: date {spelled(row['date'])} comes more than once"
         raise InputError(f"{place}{what} ({int(twice.sum())} such rows: remove them)")
     codes, symbols = pd.factorize(table["symbol"])
-    shared = table.groupby("date")["symbol"].transform("size").to_numpy() == len(symbols)
-    if len(symbols) > 1 and shared.sum() < 2 * len(symbols):
-        spans = table.groupby("symbol")["date"].agg(["min", "max"])
-        each = (f"{name} {spelled(row['min'])} .. {spelled(row['max'])}" for name, row in spans.iterrows())
+    dates = table["date"].to_numpy()
+    stamps, rows = np.unique(dates, return_inverse=True)
+    shared = np.flatnonzero(np.bincount(rows) == len(symbols))
+    if len(symbols) > 1:
+        _check_calendars([dates[codes == a] for a in range(len(symbols))], symbols, len(shared), place)
+    has = np.zeros((len(stamps), len(symbols)), dtype=bool)
+    has[rows, codes] = True
+    # From the first date that all have, so that there is a last close to repeat, to the earliest last one.
+    last = min((np.flatnonzero(column)[-1] for column in has.T), default=0)
+    span = slice(shared[0] if len(shared) else 0, last + 1)
+    missing = ~has[span]
+    latest = np.maximum.accumulate(np.where(missing, 0, np.arange(len(missing))[:, None]), axis=0)
+    columns = {"missing": missing}
+    for what in (name for name in _NUMBERS if name in table):
+        values = np.empty(has.shape)
+        values[rows, codes] = table[what]
+        columns[what] = np.take_along_axis(values[span], latest, axis=0)
+    for what in ("open", "high", "low"):
+        columns[what] = np.where(missing, columns["close"], columns[what])
+    columns["volume"] = np.where(missing, 0.0, columns["volume"])
+    return stamps[span], tuple(symbols), columns
+
+
+def _check_calendars(dates: list[Array], symbols: pd.Index, shared: int, place: str) -> None:
+    """Raise InputError unless bars of each symbol, at its `dates`, can stand beside those of the others."""
+    if shared < 2:
+        each = (
+            f"{name} {spelled(own.min())} .. {spelled(own.max())}"
+            for name, own in sorted(zip(symbols, dates, strict=True))
+        )
         raise InputError(f"{place}the symbols share fewer than 2 bars: {'; '.join(each)}")
-    kept = table[shared]
-    order = np.lexsort((codes[shared], kept["date"].to_numpy()))
-    stamps = kept["date"].to_numpy()[order][:: len(symbols)]
-    columns = {
-        what: kept[what].to_numpy()[order].reshape(-1, len(symbols)) for what in _NUMBERS if what in kept
-    }
-    return stamps, tuple(symbols), columns
+    together = _usual_step(np.concatenate(dates))
+    for name, own in zip(symbols, dates, strict=True):
+        if len(own) >= _ENOUGH and _usual_step(own) > 1.5 * together:
+            apart = f"{_usual_step(own) / _HOUR:g} hours apart, those of all symbols {together / _HOUR:g}"
+            raise InputError(
+                f"{place}bars of {name} are {apart}: give all symbols bars of the same length, for a longer"
+                " one tells what the shorter ones beside it cannot know yet"
+            )
+
+
+def _usual_step(dates: Array) -> np.timedelta64:
+    """How far apart bars are where none is missing: one step in ten is shorter at the most."""
+    steps = np.sort(np.diff(np.unique(dates)))
+    step: np.timedelta64 = steps[len(steps) // 10]
+    return step

@@ -130,7 +130,7 @@ def holding(cache: Path, symbols: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def bars(stored: Sequence[Stored], *, adjusted: bool = True) -> Bars:
-    """Bars of symbols of one source and interval, on the dates that all have. InputError for a fault."""
+    """Bars of symbols of one source and interval, on one calendar. InputError for a fault."""
     dates = sorted({f"{one.fetched:%Y-%m-%d}" for one in stored})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} .. {dates[-1]}"
     table = pd.concat([one.frame.assign(symbol=one.symbol) for one in stored], ignore_index=True)

@@ -21,7 +21,7 @@ def symbols() -> list[str]:
 
 
 def read(symbols: Sequence[str], *, adjusted: bool = True) -> Bars:
-    """The bars of these symbols on the dates that all have. InputError if one is unknown."""
+    """The bars of these symbols on one calendar. InputError if one is unknown."""
     rows = table()
     known = list(rows["symbol"].unique())
     for symbol in symbols:
