@@ -16,8 +16,9 @@ import pandas as pd
 from tradebot.backtest.trades import round_trips
 from tradebot.core import Agent, Array, InputError
 from tradebot.market import kernel, oracle
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.market.env import RUIN, TradingEnv
+from tradebot.market.env import RUIN, TradingEnv, quotes
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 from tradebot.stats import bootstrap
@@ -30,39 +31,48 @@ class Track:
     """One account through a span of T bars. Row 0 is the start: nothing can be held before the second bar."""
 
     name: str
-    bars: Bars  # exactly the span, one symbol
-    request: Array  # [T] target weight asked for at each bar; filled at the next open
+    bars: Bars  # exactly the span
+    request: Array  # [T, A] target weights asked for at each bar, filled at the next open; NaN holds
     cash: Array  # [T] currency
-    units: Array  # [T]
+    units: Array  # [T, A]
     equity: Array  # [T] currency, marked at each close
-    traded: Array  # [T] signed units traded at each open
-    fees: Array  # [T] currency
+    traded: Array  # [T, A] signed units traded at each open
+    fees: Array  # [T, A] currency paid to trade
+    financing: Array  # [T] currency paid to borrow since the last bar; interest earned is negative
+    called: Array  # [T] bool: the broker called at this close and liquidated at the next open
     ruined: int  # bar at whose close the account was ruined and closed out; 0: never
     benchmark: Array  # [T] equity of buy-and-hold with the same cash and costs
 
     @property
     def weight(self) -> Array:
-        """[T] position / equity at each close."""
+        """[T, A] position / equity at each close."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.units == 0, 0.0, self.units * self.bars.close[:, 0] / self.equity)
+            return np.where(self.units == 0, 0.0, self.units * self.bars.close / self.equity[:, None])
+
+    @property
+    def gross(self) -> Array:
+        """[T] value of all positions, long and short, / equity."""
+        return np.asarray(np.abs(self.weight).sum(axis=1))
 
     @cached_property
     def fills(self) -> pd.DataFrame:
-        """One row a fill, at the mid price; `fee` is commission and spread.
+        """One row a fill, at the mid price; `fee` is commission, spread and slippage.
 
-        Replayed (cash -= signed units x price + fee), they give the equity back.
+        Replayed (cash -= signed units x price + fee), they give the equity back, but for the financing.
         """
-        bar = np.flatnonzero(self.traded)
-        units, price, fee = self.traded[bar], self.bars.open[bar, 0], self.fees[bar]
-        held = self.units[self.ruined - 1] + self.traded[self.ruined] if self.ruined else 0.0
-        if held != 0.0:  # ruined with a position, which was closed out at the mark
-            bar = np.append(bar, self.ruined)
-            units, fee = np.append(units, -held), np.append(fee, 0.0)
-            price = np.append(price, self.bars.close[self.ruined, 0])
+        bar, asset = np.nonzero(self.traded)
+        units, price, fee = self.traded[bar, asset], self.bars.open[bar, asset], self.fees[bar, asset]
+        if self.ruined:  # what was held then was closed out at the mark
+            left = self.units[self.ruined - 1] + self.traded[self.ruined]
+            held = np.flatnonzero(left)
+            bar = np.append(bar, np.full(len(held), self.ruined))
+            asset = np.append(asset, held)
+            units, fee = np.append(units, -left[held]), np.append(fee, np.zeros(len(held)))
+            price = np.append(price, self.bars.close[self.ruined, held])
         return pd.DataFrame(
             {
                 "time": self.bars.timestamps[bar],
-                "symbol": self.bars.symbols[0],
+                "symbol": np.array(self.bars.symbols)[asset],
                 "side": np.where(units > 0, "buy", "sell"),
                 "units": np.abs(units),
                 "price": price,
@@ -73,15 +83,22 @@ class Track:
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """One row a round trip, from flat to flat or through zero; the last may be open (no exit time).
+        """One row a round trip of a symbol, from flat to flat or through zero, in the order of their entries;
+        the last of a symbol may be open (no exit time).
 
         `units` is all that was entered, prices are means over units, an open trade is valued at the last
-        close, `profit` is after fees, `return` profit over the value entered, `bars` from first to last fill.
+        close, `profit` is after fees but not financing, `return` profit over the value entered, `bars` from
+        first to last fill.
         """
-        fills = self.fills
+        tables = [self._trades_of(a) for a in range(len(self.bars.symbols))]
+        return pd.concat(tables).sort_values("entry_time", kind="stable", ignore_index=True)
+
+    def _trades_of(self, a: int) -> pd.DataFrame:
+        symbol = self.bars.symbols[a]
+        fills = self.fills[self.fills["symbol"] == symbol]
         signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
         trips = round_trips(
-            signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, 0]
+            signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, a]
         )
         first, last, closed, units, entry, exit_, profit, fee = trips
         bar = fills["bar"].to_numpy()
@@ -89,6 +106,7 @@ class Track:
         times = self.bars.timestamps
         return pd.DataFrame(
             {
+                "symbol": np.full(len(first), symbol),
                 "side": np.where(units > 0, "long", "short"),
                 "entry_time": times[entry_bar],
                 "exit_time": np.where(closed, times[exit_bar], np.datetime64("NaT", "us")),
@@ -112,9 +130,9 @@ class Track:
             self.equity,
             self.bars.timestamps,
             self.bars.periods_per_year,
-            weight=np.abs(self.weight),
+            weight=self.gross,
             traded=traded,
-            fees=self.fees,
+            fees=self.fees.sum(axis=1) + np.maximum(self.financing, 0.0),
             profits=closed["profit"].to_numpy(),
             benchmark=self.benchmark,
         )
@@ -145,8 +163,9 @@ class Backtest:
     """Members, their ensemble and the baselines over the same bars with the same cash and costs."""
 
     name: str
-    bars: Bars  # exactly the span, one symbol
+    bars: Bars  # exactly the span
     costs: Costs
+    market: TradingConfig  # whose cash and rules the accounts had
     members: tuple[Track, ...]
     ensemble: Track
     baselines: Mapping[str, Track]
@@ -155,13 +174,18 @@ class Backtest:
 
     @cached_property
     def oracle_log_wealth(self) -> float:
-        """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests."""
+        """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests.
+
+        NaN where it is not known: for several symbols, and for costs that are not a share of what is traded.
+        """
+        if len(self.bars.symbols) > 1 or not self.costs.is_proportional or self.costs.is_financed:
+            return np.nan
         open_, close = (np.ascontiguousarray(price[:, 0]) for price in (self.bars.open, self.bars.close))
         return float(oracle.optimum(open_, close, self.costs.buy, self.costs.sell, self.short)[0])
 
     @property
     def oracle_return(self) -> float:
-        """Total return of the hindsight optimum after the same costs; infinite where no number holds it."""
+        """Total return of the hindsight optimum after the same costs: infinite where no number holds it, NaN where unknown."""
         with np.errstate(over="ignore"):
             return float(np.expm1(self.oracle_log_wealth))
 
@@ -202,33 +226,34 @@ class Backtest:
 def run(
     name: str,
     bars: Bars,  # exactly the span
-    members: Mapping[str, Array],  # name -> requests [T]
-    baselines: Mapping[str, Array],  # name -> requests [T]
+    members: Mapping[str, Array],  # name -> requests [T, A]
+    baselines: Mapping[str, Array],  # name -> requests [T, A]
     *,
-    cash: float,
+    market: TradingConfig,  # cash, leverage, margin, when to rebalance
     costs: Costs,
     in_sample: bool,
     short: bool = False,
 ) -> Backtest:
     """Simulate everything at once; `short` says whether the members could be short, should none have been.
 
-    Raises InputError for a request that is no weight in [-1, 1].
+    Raises InputError for requests that are no weights within the leverage and for costs that these bars
+    cannot tell.
     """
     if both := {"ensemble", *members} & baselines.keys():
         raise ValueError(f"{', '.join(sorted(both))}: a name stands for one account")
     for account, request in (*members.items(), *baselines.items()):
-        bad = np.flatnonzero(~(np.abs(request) <= 1.0))
-        if len(bad):
-            when = spelled(bars.timestamps[bad[0]])
-            raise InputError(f"{account} asks for {request[bad[0]]} on {when}: a weight must lie in [-1, 1]")
-    requests = np.stack(list(members.values()), axis=1)  # [T, M]
-    columns = np.column_stack([np.ones(len(bars)), requests.mean(axis=1), requests, *baselines.values()])
+        _check_requests(account, request, bars, market.leverage)
+    requests = np.stack(list(members.values()))  # [M, T, A]
+    hold = np.full((1, *bars.close.shape), 1.0 / len(bars.symbols))
+    columns = [hold, requests.mean(axis=0, keepdims=True), requests]
+    columns += [request[None] for request in baselines.values()]
     names = ["buy_and_hold", "ensemble", *members, *baselines]
-    _, ensemble, *tracks = _tracks(bars, names, columns, cash, costs)
+    _, ensemble, *tracks = _tracks(bars, names, np.concatenate(columns), market, costs)
     return Backtest(
         name,
         bars,
         costs,
+        market,
         tuple(tracks[: len(members)]),
         ensemble,
         dict(zip(baselines, tracks[len(members) :], strict=True)),
@@ -238,19 +263,19 @@ def run(
 
 
 def policy_requests(agent: Agent, env: TradingEnv) -> Array:
-    """What each member asks for at every bar of the environment's span, without exploring: [T, M].
+    """What each member asks for at every bar of the environment's span, without exploring: [M, T, A].
 
     The environment has one account per member and a window over the whole span. A ruined member asks for
     nothing more. The last request is a decision like the others, which no bar is left to fill.
     """
     obs = env.reset()
     n_bars = env.n_bars
-    requests = np.zeros((n_bars, env.n_envs))
+    requests = np.zeros((env.n_envs, n_bars, len(env.bars.symbols)))
     alive = np.ones(env.n_envs, dtype=bool)
     for t in range(n_bars):
         action, _ = agent.act(obs[:, None], explore=False)
         action = action[:, 0]
-        requests[t] = np.where(alive, env.requests(action, env.accounts_left), 0.0)
+        requests[alive, t] = env.requests(action, env.accounts_left)[alive]
         if t < n_bars - 1:
             step = env.step(action)
             alive &= ~step.terminated
@@ -258,29 +283,41 @@ def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     return requests
 
 
-def _tracks(bars: Bars, names: Sequence[str], requests: Array, cash: float, costs: Costs) -> list[Track]:
-    """One track per column of requests [T, K]; the first is the benchmark of all."""
-    cash_held, units, equity, traded, fees, ruined = kernel.simulate(
-        np.ascontiguousarray(bars.open[:, 0]),
-        np.ascontiguousarray(bars.close[:, 0]),
-        requests,
-        cash,
-        costs.buy,
-        costs.sell,
-        RUIN * cash,
+def _check_requests(account: str, request: Array, bars: Bars, leverage: float) -> None:
+    """Raise InputError for the first row that is no weights, or more of them than the leverage allows."""
+    if request.shape != bars.close.shape:
+        raise ValueError(f"{account}: requests of shape {request.shape} for bars of {bars.close.shape}")
+    gross = np.nansum(np.abs(request), axis=1)
+    bad = np.flatnonzero(~(gross <= leverage * (1 + 1e-9)))
+    if len(bad):
+        asked = ", ".join(f"{weight:g}" for weight in request[bad[0]])
+        raise InputError(
+            f"{account} asks for {asked} on {spelled(bars.timestamps[bad[0]])}: the weights must not exceed"
+            f" {leverage:g} in all (--leverage)"
+        )
+
+
+def _tracks(
+    bars: Bars, names: Sequence[str], requests: Array, market: TradingConfig, costs: Costs
+) -> list[Track]:
+    """One track per row of requests [K, T, A]; the first is the benchmark of all."""
+    made = kernel.simulate(
+        *quotes(bars, costs), requests, market.cash, kernel.terms(costs, market), RUIN * market.cash
     )
     return [
         Track(
             name=name,
             bars=bars,
-            request=requests[:, k],
-            cash=cash_held[:, k],
-            units=units[:, k],
-            equity=equity[:, k],
-            traded=traded[:, k],
-            fees=fees[:, k],
-            ruined=int(ruined[k]),
-            benchmark=equity[:, 0],
+            request=requests[k],
+            cash=made.cash[k],
+            units=made.units[k],
+            equity=made.equity[k],
+            traded=made.traded[k],
+            fees=made.fees[k],
+            financing=made.financing[k],
+            called=made.called[k],
+            ruined=int(made.ruined[k]),
+            benchmark=made.equity[0],
         )
         for k, name in enumerate(names)
     ]

@@ -42,7 +42,7 @@ class TradingConfig(Config):
     lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
     cash: float = Field(100_000.0, gt=0, description="Cash at the start, in the currency of the prices")
     leverage: float = Field(
-        1.0, gt=0, le=20, description="Largest gross value of all positions / equity after a trade"
+        1.0, ge=1, le=20, description="Largest gross value of all positions / equity after a trade"
     )
     maintenance: float = Field(
         0.25,

@@ -65,6 +65,12 @@ class Bars:
         return f"{spelled(self.timestamps[0])} .. {spelled(self.timestamps[-1])}"
 
     @property
+    def who(self) -> str:
+        """The symbols, or the first five of many, to be read by a person."""
+        more = f" and {len(self.symbols) - 5} more" if len(self.symbols) > 5 else ""
+        return f"{', '.join(self.symbols[:5])}{more}"
+
+    @property
     def periods_per_year(self) -> float:
         """Bars per year by their calendar: 252 for daily stocks, 365 for daily and 8760 for hourly crypto."""
         return calendars.periods_per_year(self.timestamps)
@@ -145,10 +151,9 @@ class Bars:
         return bars if adj_close is None or not adjusted else _scaled(bars, adj_close)
 
     def __repr__(self) -> str:
-        more = f" and {len(self.symbols) - 5} more" if len(self.symbols) > 5 else ""
         kind = "adjusted" if self.adjusted else "raw"
         origin = f", from {self.source}" if self.source else ""
-        return f"Bars({', '.join(self.symbols[:5])}{more}: {len(self)} {kind} bars, {self.span}{origin})"
+        return f"Bars({self.who}: {len(self)} {kind} bars, {self.span}{origin})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a line per symbol."""

@@ -86,31 +86,39 @@ def kept(series: Array, points: int) -> Array:
 
 
 def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[GridPlot, Block]:
-    """Equity, drawdown, price with entries and exits, and weight of one backtest."""
-    held = test.ensemble.weight
+    """Equity, drawdown, price with entries and exits (or the weight of each symbol), and weight of a backtest."""
+    long, short = plots.long_and_short(test.ensemble)
+    symbols = plots.largest(test.ensemble) if len(test.bars.symbols) > 1 else {}
     columns = {
         **_fan([test]),
         **{f"member{i}": plots.multiple(member) for i, member in enumerate(test.members)},
         "depth": drawdown(test.ensemble.equity),
-        "price": test.bars.close[:, 0],
-        "weight": held,
-        "long": np.maximum(held, 0),
-        "short": np.minimum(held, 0),
+        **({f"symbol{i}": held for i, held in enumerate(symbols.values())} or {"price": test.bars.close[:, 0]}),
+        "weight": long + short,
+        "long": long,
+        "short": short,
     }
     if hold := test.baselines.get("buy_and_hold"):
         columns["hold"] = drawdown(hold.equity)
     leading = [name for name in ("ensemble0", "depth", "hold", "price", "weight") if name in columns]
     source, note = _source(test.bars, columns, leading, points)
     equity, entries = panels.money(element, [test], source, axis)
-    marks = plots.marks(test.ensemble)
-    shown = marks.loc[marks["return"].abs().groupby(level=0).first().nlargest(MARKED).index]
-    if len(shown) < len(marks):
-        note += f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
-    note += "▲ opens a long position, ▼ a short one, ○ closes one. "
+    if symbols:
+        middle, lines = panels.symbols(source, axis, element, list(symbols))
+        entries += lines
+        if len(symbols) < len(test.bars.symbols):
+            note += f"Of {len(test.bars.symbols)} symbols those are drawn that were held most. "
+    else:
+        marks = plots.marks(test.ensemble)
+        shown = marks.loc[marks["return"].abs().groupby(level=0).first().nlargest(MARKED).index]
+        if len(shown) < len(marks):
+            note += f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
+        note += "▲ opens a long position, ▼ a short one, ○ closes one. "
+        middle = panels.price(source, axis, element, shown, "adjusted" if test.bars.adjusted else "raw")
     stacked = [
         equity,
         panels.depth(source, axis, element),
-        panels.price(source, axis, element, shown, "adjusted" if test.bars.adjusted else "raw"),
+        middle,
         panels.weight(source, axis, element),
     ]
     return _grid(stacked), Block(element, entries, note)

@@ -47,7 +47,9 @@ def trades_html(track: Track, file: str) -> str:
     trades = track.trades
     count = f"{len(trades):,} round trip{'s' * (len(trades) != 1)} of the ensemble, profits after fees"
     some = f"; the latest {ROWS:,} are shown, all are" if len(trades) > ROWS else "; also"
+    several = len(track.bars.symbols) > 1
     names = (
+        *["symbol"] * several,
         "side",
         "entry",
         "exit",
@@ -60,7 +62,7 @@ def trades_html(track: Track, file: str) -> str:
         "fees",
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    lines = [_trade(row) for row in trades.tail(ROWS).to_dict("records")]
+    lines = [_trade(row, several) for row in trades.tail(ROWS).to_dict("records")]
     return (
         f'<table class="narrow"><caption>{count}{some} in {escape(file)}</caption>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
@@ -84,8 +86,10 @@ def _cell(value: float | None, largest: float) -> str:
     )
 
 
-def _trade(row: dict[Hashable, Any]) -> str:
+def _trade(row: dict[Hashable, Any], with_symbol: bool) -> str:
     cells = (
+        *[escape(row["symbol"])] * with_symbol,
+        row["side"],
         spelled(row["entry_time"]),
         "open" if pd.isna(row["exit_time"]) else spelled(row["exit_time"]),
         f"{row['bars']:,}",
@@ -93,7 +97,7 @@ def _trade(row: dict[Hashable, Any]) -> str:
         f"{100 * row['return']:z.2f}%",
         *(f"{row[name]:z,.2f}" for name in ("profit", "fees")),
     )
-    return f"<tr><td>{row['side']}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _percent(value: float) -> str:

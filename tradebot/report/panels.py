@@ -203,6 +203,24 @@ def price(source: ColumnDataSource, axis: Axis, element: str, marks: pd.DataFram
     return panel
 
 
+def symbols(
+    source: ColumnDataSource, axis: Axis, element: str, names: Sequence[str]
+) -> tuple[figure, tuple[Entry, ...]]:
+    """The weight of each symbol, and their lines of the legend."""
+    panel = _panel(axis, 280, "position / equity")
+    panel.yaxis.formatter = NumeralTickFormatter(format="0%")
+    entries = []
+    for i, symbol in enumerate(names):
+        color, name = plots.SYMBOLS[i], f"{element}-symbol{i}"
+        panel.step(
+            "x", f"symbol{i}", source=source, mode="before", color=f"{color}ff", line_width=1.4, name=name
+        )
+        entries.append(_entry(symbol, color, "solid", name))
+    rows = [(name, f"@symbol{i}{{0.0%}}") for i, name in enumerate(names)]
+    _hover(panel, axis, f"{element}-symbol0", rows)
+    return panel, tuple(entries)
+
+
 def weight(source: ColumnDataSource, axis: Axis, element: str) -> figure:
     panel = _panel(axis, 150, "position / equity")
     panel.yaxis.formatter = NumeralTickFormatter(format="0%")

@@ -33,6 +33,7 @@ from tradebot.stats.metrics import drawdown
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, GREY, PALE, BROWN = "#222222", "#6E6E6E", "#D9D9D9", "#7F5539"
 STRATEGIES = (BLUE, VERMILION, GREEN, SKY)
+SYMBOLS = (BLUE, VERMILION, GREEN, SKY, ORANGE, PURPLE, BROWN, GREY)
 BASELINES = tuple((color, dashes) for dashes in ("-", "--", ":") for color in (ORANGE, PURPLE, GREY, BROWN))
 
 MARKS = (  # what happens, its marker and its colour
@@ -75,25 +76,29 @@ def equity(backtest: Backtest) -> Figure:
 
 
 def position(backtest: Backtest) -> Figure:
-    """The price with the ensemble's entries and exits; under it the weight that it held."""
+    """The price with the ensemble's entries and exits, or the weight of each symbol where there are several;
+    under it the weight of all that it held."""
     figure = Figure(figsize=(10, 6), layout="constrained")
-    price, weight = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     times, track = backtest.bars.timestamps, backtest.ensemble
-    price.plot(times, backtest.bars.close[:, 0], color=GREY, linewidth=1.0, label="close")
-    made = marks(track)
-    for what, marker, color in MARKS:
-        rows = made[made["what"] == what]
-        _mark(price, rows["time"], rows["price"], marker, color, what)
-    price.set_ylabel(f"{'adjusted' if backtest.bars.adjusted else 'raw'} price [currency]")
-    price.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    if len(backtest.bars.symbols) == 1:
+        upper.plot(times, backtest.bars.close[:, 0], color=GREY, linewidth=1.0, label="close")
+        made = marks(track)
+        for what, marker, color in MARKS:
+            rows = made[made["what"] == what]
+            _mark(upper, rows["time"], rows["price"], marker, color, what)
+        upper.set_ylabel(f"{'adjusted' if backtest.bars.adjusted else 'raw'} price [currency]")
+        upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    else:
+        for (symbol, weight), color in zip(largest(track).items(), SYMBOLS, strict=False):
+            upper.step(times, weight, color=color, linewidth=1.2, label=_plain(symbol))
+        _weights(upper)
 
-    held = track.weight  # of the bar that ends at each mark, hence steps to the left
-    weight.fill_between(times, np.maximum(held, 0), 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
-    weight.fill_between(times, np.minimum(held, 0), 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
-    weight.axhline(0, color=GREY, linewidth=0.6)
-    weight.set_ylabel("position / equity")
-    weight.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    _dates(weight)
+    long, short = long_and_short(track)  # of the bar that ends at each mark, hence steps to the left
+    lower.fill_between(times, long, 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
+    lower.fill_between(times, short, 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
+    _weights(lower)
+    _dates(lower)
     _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
     return figure
 
@@ -166,6 +171,19 @@ def multiple(track: Track) -> Array:
     """[T] equity over the initial cash; ruin at FLOOR."""
     found: Array = np.maximum(track.equity / track.equity[0], FLOOR)
     return found
+
+
+def long_and_short(track: Track) -> tuple[Array, Array]:
+    """[T] value of all long positions / equity, and of all short ones, which is negative."""
+    held = track.weight
+    return np.maximum(held, 0.0).sum(axis=1), np.minimum(held, 0.0).sum(axis=1)
+
+
+def largest(track: Track) -> dict[str, Array]:
+    """Symbol -> weight [T] of as many as there are colours for: those that it held most, in their order."""
+    held = track.weight
+    kept = np.sort(np.argsort(-np.abs(held).mean(axis=0), kind="stable")[: len(SYMBOLS)])
+    return {track.bars.symbols[a]: held[:, a] for a in kept}
 
 
 def marks(track: Track) -> pd.DataFrame:
@@ -250,6 +268,12 @@ def _log_ticks(ratio: float) -> Locator:
     if ratio < 5:
         return MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10])
     return LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if ratio < 20 else (1, 2, 5) if ratio < 200 else (1,))
+
+
+def _weights(axes: Axes) -> None:
+    axes.axhline(0, color=GREY, linewidth=0.6)
+    axes.set_ylabel("position / equity")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
 def _dates(axes: Axes) -> None:

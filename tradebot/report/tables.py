@@ -149,6 +149,8 @@ def regrets(backtests: Sequence[Backtest]) -> list[str]:
     captured: dict[str, list[str]] = {}
     for backtest in backtests:
         best, share = backtest.oracle_return, backtest.captured(backtest.ensemble)
+        if math.isnan(best):
+            continue
         positions = "long, flat or short" if backtest.short else "long or flat"
         earned = f"{100 * best:,.0f}%" if best < 1e6 else f"a factor of {1 + best:.1e}"
         text = f"In hindsight, {positions} at every bar could have earned {earned} after these costs"
@@ -185,7 +187,7 @@ def span(backtests: Sequence[Backtest]) -> str:
 
     Raises InputError if they don't: numbers from different bars say nothing about each other.
     """
-    spans = {f"{', '.join(backtest.bars.symbols)}, {backtest.bars.span}" for backtest in backtests}
+    spans = {f"{backtest.bars.who}, {backtest.bars.span}" for backtest in backtests}
     if len(spans) != 1:
         raise InputError(
             f"only backtests of the same bars can be compared (got {'; '.join(sorted(spans)) or 'none'}): "
