@@ -70,7 +70,7 @@ def test_the_message_names_the_first_bar_that_changes(rows: Callable[[Bars], Arr
 def test_a_filter_that_rounds_otherwise_does_not_look_ahead() -> None:
     def smooth(b: Bars) -> Array:
         """A mean of 20 returns from sums that start at the end: another future brings other rounding."""
-        returns = np.diff(np.log(b.close[:, 0]), prepend=np.zeros(20))
+        returns = np.append(np.zeros(21), b.close[1:, 0] / b.close[:-1, 0] - 1)
         totals = np.append(np.cumsum(returns[::-1])[::-1], 0.0)
         return (totals[: len(b)] - totals[20 : len(b) + 20]) / 20
 
