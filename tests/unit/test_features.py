@@ -201,7 +201,7 @@ def test_wrong_names_are_refused(names: list[str], message: str) -> None:
 # ---- a person's own
 
 
-def after(n: int, *columns: Array) -> Array:
+def after(n: int, *columns: float | Array) -> Array:
     """[400, 1, F] columns that are NaN in the first n rows."""
     values = np.stack([np.broadcast_to(column, 400) for column in columns], axis=-1)[:, None].astype(float)
     values[:n] = np.nan
