@@ -2,7 +2,9 @@
 
 `config.toml` (resolved), `manifest.json` (versions, seeds, data fingerprint, checksum of the weights),
 `events.jsonl` (returns and losses over the training), `agent.safetensors`, `backtests/<id>/`; until it is
-finished `checkpoint/`, with the latest state and the one before. Nothing that is loaded can run code.
+finished `checkpoint/`, with the latest state and the one before. Nothing of it that is read can run code, but
+for `code/`, copies of the files with a person's own features: they run when the run is backtested, resumed or
+asked for a signal, as they did in the training.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from tradebot.config import Config, build, read_toml, suggestion, to_toml
 from tradebot.core import Array, InputError, State
 
 ROOT = Path("runs")
+CODE = "code"
 _TEXT = ":text"  # ends the name of an array that holds a text
 
 
@@ -64,6 +67,7 @@ class Manifest(Config):
     finished: datetime | None = None
     weights: str = ""  # checksum of agent.safetensors
     data: TrainingData | None = None  # for the trading environment
+    code: dict[str, str] | None = None  # file under `code/` -> checksum, for features of the person's own
     features: tuple[str, ...] = ()  # of the observation, in order, for the trading environment
     evaluation: Evaluation | None = None  # for other environments
 
@@ -76,8 +80,15 @@ class StoredRun(NamedTuple):
     manifest: Manifest
 
 
-def begin(folder: Path, sections: Mapping[str, Config], manifest: Manifest) -> None:
-    """Write what is known before the training into an existing folder. Raises OSError if the disk refuses."""
+def begin(
+    folder: Path, sections: Mapping[str, Config], manifest: Manifest, code: Mapping[str, bytes]
+) -> None:
+    """Write what is known before the training into an existing folder; `code` is file -> content.
+
+    Raises OSError if the disk refuses.
+    """
+    for file, content in code.items():
+        files.write_bytes(folder / CODE / file, content)
     files.write_text(folder / "config.toml", to_toml(sections))
     files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
 
@@ -151,6 +162,22 @@ def read_state(run: StoredRun) -> State:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
+
+
+def code_of(run: StoredRun) -> Path:
+    """The folder with the person's own code. Raises InputError if a file is not as the training found it."""
+    for file, checksum in (run.manifest.code or {}).items():
+        path = run.folder / CODE / file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        if files.checksum(content) != checksum:
+            raise InputError(
+                f"{path}: changed since the training, its checksum is not the one in manifest.json: what was"
+                " learned fits the code as it was; train a new run for new code"
+            )
+    return run.folder / CODE
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ Change them all, and features, observations, actions, fills and equity up to t s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -20,13 +19,14 @@ from tests.candles import walk
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.backtest import engine
-from tradebot.core import Agent, Array, Extras
+from tradebot.core import Agent, Array, Extras, InputError
+from tradebot.evidence.audit import check_causal, corrupted
 from tradebot.market import features, synthetic
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv
 from tradebot.market.features import MARKET_FEATURES
-from tradebot.prices.bars import COLUMNS, PRICES, Bars
+from tradebot.prices.bars import PRICES, Bars
 from tradebot.prices.sources import sample
 from tradebot.strategies.rules import RULES, Rule
 
@@ -55,22 +55,6 @@ def market(name: str) -> Bars:
 MARKETS = st.sampled_from(["AAPL", "BTC-USD", "ar1", "wild"])
 BARS = st.integers(FIRST, T - 3)
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def corrupted(bars: Bars, t: int, seed: int) -> Bars:
-    """Another future: a random walk of other size and volume from bar t on."""
-    generator = np.random.default_rng(seed)
-    n = len(bars) - t - 1
-    close = bars.close[t] * np.exp(np.cumsum(0.2 * generator.standard_normal((n, 1)), axis=0))
-    open_ = close * np.exp(0.1 * generator.standard_normal((n, 1)))
-    future = {
-        "open": open_,
-        "high": np.maximum(open_, close) * np.exp(0.1 * generator.random((n, 1))),
-        "low": np.minimum(open_, close) * np.exp(-0.1 * generator.random((n, 1))),
-        "close": close,
-        "volume": 1e5 * generator.random((n, 1)),
-    }
-    return replace(bars, **{c: np.concatenate([getattr(bars, c)[: t + 1], future[c]]) for c in COLUMNS})
 
 
 def is_causal(rows: Callable[[Bars], Array], bars: Bars, t: int, seed: int) -> bool:
@@ -105,6 +89,35 @@ PEEKS: dict[str, Callable[[Bars], Array]] = {
 @pytest.mark.parametrize("rows", PEEKS.values(), ids=list(PEEKS))
 def test_whoever_looks_ahead_is_caught(rows: Callable[[Bars], Array]) -> None:
     assert not is_causal(rows, market("AAPL"), 150, 0)
+
+
+@pytest.mark.parametrize("rows", PEEKS.values(), ids=list(PEEKS))
+@given(where=MARKETS, seed=SEEDS)
+@settings(deadline=None, max_examples=10)
+def test_a_person_who_looks_ahead_is_refused_whatever_the_draw(
+    rows: Callable[[Bars], Array], where: str, seed: int
+) -> None:
+    with pytest.raises(InputError, match=r"^own\.py:f looks ahead: its row for "):
+        check_causal("own.py:f", rows, market(where), seed)
+
+
+@given(where=MARKETS, seed=SEEDS)
+@settings(deadline=None, max_examples=10)
+def test_the_direction_of_the_next_move_alone_is_enough_to_be_refused(where: str, seed: int) -> None:
+    """Whatever the true direction, another future or its mirror image goes the other way."""
+
+    def direction(bars: Bars) -> Array:
+        return np.append(np.sign(np.diff(bars.close[:, 0])), 0.0)
+
+    with pytest.raises(InputError, match="looks ahead"):
+        check_causal("own.py:f", direction, market(where), seed)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+@given(where=MARKETS, seed=SEEDS)
+@settings(deadline=None, max_examples=5)
+def test_nobody_is_accused_of_looking_ahead_who_does_not(rule: Rule, where: str, seed: int) -> None:
+    check_causal("own.py:f", rule, market(where), seed)
 
 
 # ---- features, rules, agents

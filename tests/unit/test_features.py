@@ -11,7 +11,7 @@ import pytest
 import talib
 
 from tests.candles import bars, walk
-from tradebot.core import InputError
+from tradebot.core import Array, InputError
 from tradebot.market import features
 from tradebot.market.features import MARKET_FEATURES
 from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
@@ -196,3 +196,51 @@ def test_wrong_names_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(InputError) as caught:
         features.table(MARKET, names, LOOKBACK)
     assert str(caught.value).startswith(message)
+
+
+# ---- a person's own
+
+
+def after(n: int, *columns: float | Array) -> Array:
+    """[400, 1, F] columns that are NaN in the first n rows."""
+    values = np.stack([np.broadcast_to(column, 400) for column in columns], axis=-1)[:, None].astype(float)
+    values[:n] = np.nan
+    return values
+
+
+def test_features_of_ones_own_stand_in_their_order_clipped_and_named_by_column() -> None:
+    own = {"a.py:f": lambda bars: after(3, np.arange(400.0))[..., 0], "a.py:g": lambda bars: after(0, -1, 2)}
+    table = features.table(MARKET, ["position", "a.py:g", "bollinger", "a.py:f"], LOOKBACK, own=own)
+    assert table.names == ("a.py:g[0]", "a.py:g[1]", "bollinger", "a.py:f", "position")
+    assert table.warmup == 19 and not table.market[:19].any()
+    assert table.market[20].tolist() == [-1, 2, np.float32(bollinger(20)), BOUND]
+
+
+def test_the_first_row_without_nan_ends_the_warm_up_of_ones_own() -> None:
+    late = after(5, 1, 1)
+    late[:70, 0, 1] = np.nan
+    late[70:, 0, 0] = -np.inf  # clipped, as ours are
+    table = features.table(MARKET, ["a.py:f", "rsi"], LOOKBACK, own={"a.py:f": lambda bars: late})
+    assert table.warmup == 70
+    assert table.market[70, :2].tolist() == [-BOUND, 1] and table.market[70, 2] == np.float32(rsi(70))
+
+
+def test_what_one_must_not_return_is_refused() -> None:
+    hole = after(5, 1)
+    hole[9] = np.nan  # bar 9 from 2020-01-01
+    for returned, message in [
+        (hole, r"^a\.py:f: is NaN on 2020-01-10: only while it warms up"),
+        (after(400, 1), r"^a\.py:f: none of the 400 rows is without NaN"),
+        (np.ones(400), r"^a\.py:f: returned the shape \(400,\), expected \(400, 1\) or \(400, 1, F\)"),
+        (np.ones((399, 1)), r"returned the shape \(399, 1\)"),
+        (np.ones((400, 1, 0)), r"returned the shape \(400, 1, 0\)"),
+        (np.ones((400, 1, 1, 1)), r"returned the shape \(400, 1, 1, 1\)"),
+        (after(399, 1), r"^TEST: 400 bars are too few: these features need 399 to warm up"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            features.table(MARKET, ["a.py:f"], LOOKBACK, own={"a.py:f": lambda bars, r=returned: r})
+
+
+def test_the_file_stands_before_each_of_its_functions() -> None:
+    with pytest.raises(InputError, match=r"^unknown feature 'g': a function of a file is written a\.py:g$"):
+        features.table(MARKET, ["a.py:f", "g"], LOOKBACK, own={"a.py:f": lambda bars: after(0, 1)})

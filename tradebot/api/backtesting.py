@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from tradebot import runs
+from tradebot import files, plugins, runs
 from tradebot.api.experiment import TRADING
+from tradebot.api.observing import observe
 from tradebot.api.prices import is_stock, load, resolve, unknown
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
@@ -16,19 +18,23 @@ from tradebot.api.threads import one_thread
 from tradebot.backtest import engine
 from tradebot.config import build, listed
 from tradebot.core import Array, InputError
-from tradebot.market import features, synthetic
+from tradebot.evidence.audit import check_causal
+from tradebot.market import synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv, span
+from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
+from tradebot.strategies import own
 from tradebot.strategies.rules import RULES
 
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
 
 def backtest(
-    run_or_rule: str | Path | Run,
+    run_or_rule: str | Path | Run | None = None,
     *,
+    strategy: str = "",
     symbols: str | Sequence[str] = (),
     data: str = "",
     start: str | None = None,
@@ -40,29 +46,32 @@ def backtest(
     command: str = "",
     **costs: float | None,
 ) -> BacktestResult:
-    """Backtest a run (its members and their ensemble) or a rule.
+    """Backtest a run (its members and their ensemble), a rule, or a strategy of your own.
 
     A run is tested on its own symbol from the first bar after its training, with its own cash [currency] and
-    costs, unless others are given (`commission_bps=`, `half_spread_bps=`, in basis points). `baselines` are
-    rules, by default all. What comes out is written into the new folder `out`, by default one in the run's
-    own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the folder cannot be
-    written.
+    costs, unless others are given (`commission_bps=`, `half_spread_bps=`, in basis points). `strategy` is a
+    function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if it looks ahead.
+    `baselines` are rules, by default all. What comes out is written into the new folder `out`, by default one
+    in the run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
+    folder cannot be written.
 
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
-    rule, run = _resolved(run_or_rule)
+    rule, run = _resolved(run_or_rule, strategy)
     rivals = list(RULES) if baselines is None else listed(baselines)
     for name in rivals:
         if name not in RULES:
             raise unknown("baseline", name, list(RULES))
     market, paid = _terms(run, cash, costs)
+    plugin = plugins.load(strategy) if strategy else None
     bars = history(run, listed(symbols), data)
     if run:
         start = start or _unseen(run, bars, end or None)
         first, last, members = play(run, bars, market, paid, start, end or None)
     else:
         first, last = span(bars, start or None, end or None, 0)
-        members = {rule: RULES[rule](bars)[first : last + 1]}
+        requests = _own_requests(plugin, bars) if plugin else RULES[rule](bars)
+        members = {rule: requests[first : last + 1]}
     tested = bars.rows(first, last)
     made = engine.run(
         run.name if run else rule,
@@ -75,7 +84,7 @@ def backtest(
         short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
     )
     warning = _changed(run, bars) if run and not (symbols or data) else ""
-    facts = _facts(run, command) | ({f"{run.name}: prices": warning} if run and warning else {})
+    facts = _facts(run, plugin, command) | ({f"{run.name}: prices": warning} if run and warning else {})
     result = BacktestResult(made, facts, run, warning)
     if save:
         root = run.folder / "backtests" if run else ROOT
@@ -83,16 +92,34 @@ def backtest(
     return result
 
 
-def _resolved(run_or_rule: str | Path | Run) -> tuple[str, Run | None]:
-    """(rule, None) or ("", run)"""
+def _resolved(run_or_rule: str | Path | Run | None, strategy: str) -> tuple[str, Run | None]:
+    """(name of the rule or the strategy, None) or ("", run)"""
+    if strategy:
+        if run_or_rule is not None:
+            raise InputError(
+                f"either {run_or_rule} or the strategy {strategy} can be tested, not both at once"
+            )
+        file, _, function = strategy.rpartition(":")
+        return f"{Path(file).name}:{function}", None
+    if run_or_rule is None:
+        raise InputError("say what to test: a run or a rule (RUN_OR_RULE), or --strategy file.py:name")
     if isinstance(run_or_rule, Run):
         run = run_or_rule
     elif str(run_or_rule) in RULES:
         return str(run_or_rule), None
+    elif plugins.is_plugin(str(run_or_rule)):
+        raise InputError(f"a strategy of your own goes behind a flag: --strategy {run_or_rule}")
     else:
         run = Run(runs.find(str(run_or_rule), others=RULES))
     check_trades(run, "backtest")
     return "", run
+
+
+def _own_requests(plugin: Plugin, bars: Bars) -> Array:
+    """What a strategy asks for at each bar, [T]. Raises InputError if it looks ahead."""
+    requests = partial(own.requests, plugin.name, plugin)
+    check_causal(plugin.name, requests, bars)
+    return requests(bars)[:, 0]  # of the one symbol
 
 
 def check_trades(run: Run, purpose: str) -> None:
@@ -133,7 +160,7 @@ def play(
     run: Run, bars: Bars, market: TradingConfig, costs: Costs, start: str | None, end: str | None
 ) -> tuple[int, int, dict[str, Array]]:
     """First and last bar that the run trades, and what each member asks for at each of them: name -> [T]."""
-    table = features.table(bars, market.features, market.lookback)
+    table = observe(bars, market, run.code).table
     first, last = span(bars, start, end, table.warmup)
     env = TradingEnv(bars, market, costs, first=first, last=last, seeds=run.seeds, table=table)
     with one_thread():
@@ -197,9 +224,12 @@ def overlaps(run: Run, tested: Bars) -> bool:
     )
 
 
-def _facts(run: Run | None, command: str) -> dict[str, str]:
+def _facts(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, str]:
     """How it came about, for the page."""
     facts = {"command": command} if command else {}
+    if strategy:
+        source = strategy.sources[strategy.path.name]
+        facts["strategy"] = f"{strategy.name} (SHA-256 of the file {files.checksum(source)[:12]})"
     if run is None:
         return facts
     m, data = run.manifest, _training_data(run)
@@ -215,4 +245,5 @@ def _facts(run: Run | None, command: str) -> dict[str, str]:
 def _folder_name(rule: str, bars: Bars) -> str:
     symbol = "".join(letter if letter.isalnum() else "-" for letter in bars.symbols[0])
     dates = "-".join(str(stamp)[:10].replace("-", "") for stamp in bars.timestamps[[0, -1]])
-    return "-".join(part for part in (rule, symbol, dates) if part)
+    name = rule.replace(plugins.SUFFIX, "-")
+    return "-".join(part for part in (name, symbol, dates) if part)

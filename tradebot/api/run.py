@@ -44,6 +44,11 @@ class Run:
         return self.experiment.seeds
 
     @property
+    def code(self) -> Path:
+        """Where it keeps its features' own code. Raises InputError if that has changed since the training."""
+        return runs.code_of(self._stored)
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """How long the training took [s] and, for environments other than trading, what it is worth."""
         keys = {"agent", "seeds", "steps", "seconds", "steps_per_second", "evaluation"}

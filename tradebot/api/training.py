@@ -19,6 +19,7 @@ from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.log import Log
+from tradebot.api.observing import observe
 from tradebot.api.prices import resolve, source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
@@ -26,7 +27,6 @@ from tradebot.config import read_toml
 from tradebot.core import Agent, Array, Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
 from tradebot.envs.gym import GymEnv
-from tradebot.market import features
 from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.rl import checkpoint
 from tradebot.rl.evaluate import episode_returns
@@ -65,7 +65,7 @@ def train(
     if name is not None:
         _check_name(name)
     plan = _with_source(plan)
-    env, facts, scale = _environment(plan)
+    env, facts, scale, code = _environment(plan)
     manifest = runs.Manifest(
         agent=agent,
         env=plan.run.env,
@@ -79,7 +79,7 @@ def train(
     wanted = Path(out) / (name or _default_name(plan, facts))
     with files.parents_of(wanted):
         with files.new_folder(wanted, numbered=name is None) as (aside, folder):
-            runs.begin(aside, plan.sections(), manifest)
+            runs.begin(aside, plan.sections(), manifest, code)
         try:
             return _go_on(folder, plan, manifest, env, scale, progress)
         except BaseException:
@@ -103,7 +103,7 @@ def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
     if (plan.run.seeds, plan.run.steps) != (manifest.seeds, manifest.steps):
         raise InputError(f"{folder / 'config.toml'}: changed since the training began, which cannot go on so")
     _check_device(plan.run.device)
-    env, facts, scale = _environment(plan)
+    env, facts, scale, _ = _environment(plan, runs.code_of(stored))
     if facts and facts["data"] != manifest.data:
         raise InputError(
             f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
@@ -176,13 +176,17 @@ def _learn(
     return learner, log, before + time.perf_counter() - started
 
 
-def _environment(plan: Experiment) -> tuple[Env, dict[str, Any], float]:
-    """The training environment, what the manifest says of its data, and the scale of its reward."""
+def _environment(
+    plan: Experiment, code: Path | None = None
+) -> tuple[Env, dict[str, Any], float, dict[str, bytes]]:
+    """The training environment, what the manifest says of its data, the scale of its reward, and the code of
+    a person's own features, which is taken from the folder `code` if one is given: file -> content.
+    """
     seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
     if not plan.is_trading:
-        return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0
+        return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
     bars = resolve(market.symbols, market.data)
-    table = features.table(bars, market.features, market.lookback)
+    table, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
     scale = reward_scale(bars, first, last)
     env = TradingEnv(
@@ -205,7 +209,8 @@ def _environment(plan: Experiment) -> tuple[Env, dict[str, Any], float]:
         fingerprint=bars.fingerprint,
         observed=bars.rows(0, last).fingerprint,
     )
-    return env, {"data": data, "features": table.names}, scale
+    checksums = {file: files.checksum(content) for file, content in kept.items()}
+    return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
 
 
 def _evaluation(plan: Experiment, learner: Agent) -> runs.Evaluation:

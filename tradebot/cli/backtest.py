@@ -1,4 +1,4 @@
-"""`tradebot backtest RUN_OR_RULE`: what it earned, beside the baselines, after costs."""
+"""`tradebot backtest RUN_OR_RULE`, or `--strategy`: what it earned, beside the baselines, after costs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ RUN_OR_RULE = typer.Argument(
     metavar="RUN_OR_RULE",
     show_default=False,
 )
+STRATEGY = typer.Option(
+    help="A function of yours instead, file.py:name: f(bars) returns target weights, row t from the bars up"
+    " to t (NaN: hold); refused if it looks ahead",
+    metavar="FILE.PY:NAME",
+)
 SYMBOLS = typer.Option(help="Symbol to trade (default: the run's)", show_default=False)
 DATA = typer.Option(
     help="sample, yahoo (fetched), a price file or a synthetic market (default: the run's)",
@@ -30,7 +35,8 @@ OUT = typer.Option(help="New folder to write to (default: one in the run's folde
 
 
 def backtest(
-    run_or_rule: Annotated[str, RUN_OR_RULE],
+    run_or_rule: Annotated[str | None, RUN_OR_RULE] = None,
+    strategy: Annotated[str, STRATEGY] = "",
     symbols: Annotated[str, SYMBOLS] = "",
     data: Annotated[str, DATA] = "",
     start: Annotated[str | None, START] = None,
@@ -42,7 +48,7 @@ def backtest(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Backtest a run or a rule, by default on the prices after its training.
+    """Backtest a run, a rule or a strategy of your own, by default on the prices after its training.
 
     Example: tradebot backtest runs/my-run --start 2010-01-01
     """
@@ -51,6 +57,7 @@ def backtest(
     with console.progress_bar("backtesting"):
         result = api.backtest(
             run_or_rule,
+            strategy=strategy,
             symbols=symbols,
             data=data,
             start=start,

@@ -34,7 +34,9 @@ class TradingConfig(Config):
         " 1 buy, 2 sell (all in, all out)",
     )
     features: tuple[str, ...] = Field(
-        (), description="What the agent observes, separated by commas (default: all)"
+        (),
+        description="What the agent observes, separated by commas (default: all of ours); file.py:name is a"
+        " function of yours, f(bars) -> [T, A] or [T, A, F]",
     )
     window: int = Field(
         252, ge=2, description="Decisions (bars) in one training episode, whose start is drawn at random"

@@ -7,7 +7,7 @@ are measured in units of their own exponentially weighted volatility. The unit o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,9 @@ import talib
 from tradebot.config import suggestion
 from tradebot.core import Array, InputError
 from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
+from tradebot.plugins import SUFFIX
 from tradebot.prices.bars import Bars
+from tradebot.prices.dates import spelled
 
 VOLATILITY_SPAN = 252  # bars of the exponential window that returns are scaled by
 
@@ -41,37 +43,89 @@ class FeatureTable(NamedTuple):
     warmup: int  # first usable bar
 
 
-def table(bars: Bars, names: Sequence[str], lookback: int, asset: int = 0) -> FeatureTable:
-    """The features of one symbol by name (none: all), clipped to +-BOUND.
+Own = Callable[[Bars], Array]  # a person's feature(s): bars -> [T, A] or [T, A, F], NaN while it warms up
 
-    Raises InputError for a name that is unknown or given twice and for too few bars.
+
+def table(
+    bars: Bars, names: Sequence[str], lookback: int, asset: int = 0, own: Mapping[str, Own] | None = None
+) -> FeatureTable:
+    """The features of one symbol by name (none: all of ours), clipped to +-BOUND.
+
+    `own` are a person's, by the names under which they stand in `names`; one that returns F > 1 columns has
+    the names `name[0]` .. in the observation. Raises InputError for a name that is unknown or given twice,
+    for too few bars, and for what `own` must not return.
     """
-    known = (*MARKET_FEATURES, *ACCOUNT_FEATURES)
-    names = tuple(names) or known
+    own = own or {}
+    known = (*MARKET_FEATURES, *own, *ACCOUNT_FEATURES)
+    names = tuple(names) or (*MARKET_FEATURES, *ACCOUNT_FEATURES)
     for name in names:
         if name not in known:
-            raise InputError(f"unknown feature {name!r}{suggestion(name, known)}")
+            raise InputError(f"unknown feature {name!r}{_meant(name, known)}")
         if names.count(name) > 1:
             raise InputError(f"feature {name!r} is given twice")
-    market = [name for name in names if name in MARKET_FEATURES]
+    market = [name for name in names if name not in ACCOUNT_FEATURES]
     account = [name for name in names if name in ACCOUNT_FEATURES]
-    warmup = max((MARKET_FEATURES[name].warmup(lookback) for name in market), default=0)
+    theirs = {name: own_values(name, own[name], bars) for name in market if name in own}
+    warmups = [_warmup_of(name, values, bars) for name, values in theirs.items()]
+    warmup = max(
+        [*warmups, *(MARKET_FEATURES[name].warmup(lookback) for name in market if name not in own), 0]
+    )
     if len(bars) < warmup + 2:
         raise InputError(
             f"{bars.symbols[asset]}: {len(bars)} bars are too few: these features need {warmup} to warm up"
             " and 2 to trade (take fewer features, a shorter --lookback or more prices)"
         )
-    columns = [
-        np.clip(MARKET_FEATURES[name].compute(bars, lookback)[:, asset], -BOUND, BOUND) for name in market
-    ]
-    values = np.stack(columns, axis=1) if columns else np.empty((len(bars), 0))
-    values[:warmup] = 0.0
+    columns: dict[str, Array] = {}
+    for name in market:
+        if name in theirs:
+            values = theirs[name][:, asset]
+            n = values.shape[1]
+            columns |= {f"{name}[{i}]" if n > 1 else name: values[:, i] for i in range(n)}
+        else:
+            columns[name] = MARKET_FEATURES[name].compute(bars, lookback)[:, asset]
+    stacked = np.stack(list(columns.values()), axis=1) if columns else np.empty((len(bars), 0))
+    stacked = np.clip(stacked, -BOUND, BOUND)
+    stacked[:warmup] = 0.0
     return FeatureTable(
-        np.ascontiguousarray(values, dtype=np.float32),
+        np.ascontiguousarray(stacked, dtype=np.float32),
         np.array([ACCOUNT_FEATURES.index(name) for name in account], dtype=np.int64),
-        (*market, *account),
+        (*columns, *account),
         warmup,
     )
+
+
+def own_values(name: str, feature: Own, bars: Bars) -> Array:
+    """What a person's feature returns, [T, A, F]. Raises InputError for another shape."""
+    values = feature(bars)
+    expected = bars.close.shape
+    if values.shape[:2] != expected or values.ndim > 3 or 0 in values.shape:
+        t, a = expected
+        raise InputError(
+            f"{name}: returned the shape {values.shape}, expected ({t}, {a}) or ({t}, {a}, F):"
+            " a row a bar, a column a symbol, as bars.close has them"
+        )
+    return values.reshape(*expected, -1)
+
+
+def _warmup_of(name: str, values: Array, bars: Bars) -> int:
+    """The first row without NaN. Raises InputError if there is none, or if NaN comes back after it."""
+    lacking: Array = np.asarray(np.isnan(values).any(axis=(1, 2)))
+    if lacking.all():
+        raise InputError(f"{name}: none of the {len(bars)} rows is without NaN (are these bars too few?)")
+    first = int(np.argmin(lacking))
+    if lacking[first:].any():
+        t = first + int(np.argmax(lacking[first:]))
+        raise InputError(
+            f"{name}: is NaN on {spelled(bars.timestamps[t])}: only while it warms up, in the first rows, may"
+            " a value be missing"
+        )
+    return first
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """What to write instead of an unknown name: the file stands before each of its functions."""
+    files = [other.rpartition(":")[0] for other in known if SUFFIX in other]
+    return f": a function of a file is written {files[0]}:{name}" if files else suggestion(name, known)
 
 
 def log_returns(bars: Bars, horizon: int = 1) -> Array:
