@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +17,17 @@ from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
 from tradebot.backtest import engine
-from tradebot.config import build, listed
+from tradebot.config import Config, build, distribute, listed
 from tradebot.core import Array, InputError
 from tradebot.evidence.audit import check_causal
 from tradebot.market import synthetic
-from tradebot.market.configs import TradingConfig
-from tradebot.market.costs import Costs
+from tradebot.market.configs import Broker, TradingConfig
+from tradebot.market.costs import Costs, instead
 from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
 from tradebot.strategies import own
-from tradebot.strategies.rules import RULES
+from tradebot.strategies.rules import RULES, usual
 
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
@@ -39,32 +40,34 @@ def backtest(
     data: str = "",
     start: str | None = None,
     end: str | None = None,
-    cash: float | None = None,
+    raw: bool | None = None,
     baselines: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     save: bool = True,
     command: str = "",
-    **costs: float | None,
+    **terms: Any,
 ) -> BacktestResult:
     """Backtest a run (its members and their ensemble), a rule, or a strategy of your own.
 
-    A run is tested on its own symbol from the first bar after its training, with its own cash [currency] and
-    costs, unless others are given (`commission_bps=`, `half_spread_bps=`, in basis points). `strategy` is a
-    function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if it looks ahead.
-    `baselines` are rules, by default all. What comes out is written into the new folder `out`, by default one
-    in the run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
+    A run is tested on its own symbols from the first bar after its training, with its own account and costs,
+    unless others are given (`terms`: the fields of `Broker` and `Costs`, e.g. `cash=`, `fees="us-stocks"`).
+    `strategy` is a function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if
+    it looks ahead. `raw` asks for raw prices or adjusted ones. `baselines` are rules, by default those that
+    suit the number of symbols. What comes out is written into the new folder `out`, by default one in the
+    run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
     folder cannot be written.
 
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
     rule, run = _resolved(run_or_rule, strategy)
-    rivals = list(RULES) if baselines is None else listed(baselines)
-    for name in rivals:
+    for name in (rivals := listed(baselines or ())):
         if name not in RULES:
             raise unknown("baseline", name, list(RULES))
-    market, paid = _terms(run, cash, costs)
+    market, paid = _terms(run, terms)
+    market = market if raw is None else market.model_copy(update={"raw": raw})
     plugin = plugins.load(strategy) if strategy else None
-    bars = history(run, listed(symbols), data)
+    bars = history(run, listed(symbols), data, market.raw)
+    rivals = usual(len(bars.symbols)) if baselines is None else rivals
     if run:
         start = start or _unseen(run, bars, end or None)
         first, last, members = play(run, bars, market, paid, start, end or None)
@@ -78,7 +81,7 @@ def backtest(
         tested,
         members,
         {name: RULES[name](bars)[first : last + 1] for name in rivals if name != rule},
-        cash=market.cash,
+        market=market,
         costs=paid,
         in_sample=run is not None and overlaps(run, tested),
         short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
@@ -116,10 +119,10 @@ def _resolved(run_or_rule: str | Path | Run | None, strategy: str) -> tuple[str,
 
 
 def _own_requests(plugin: Plugin, bars: Bars) -> Array:
-    """What a strategy asks for at each bar, [T]. Raises InputError if it looks ahead."""
+    """What a strategy asks for at each bar, [T, A]. Raises InputError if it looks ahead."""
     requests = partial(own.requests, plugin.name, plugin)
     check_causal(plugin.name, requests, bars)
-    return requests(bars)[:, 0]  # of the one symbol
+    return requests(bars)
 
 
 def check_trades(run: Run, purpose: str) -> None:
@@ -131,41 +134,48 @@ def check_trades(run: Run, purpose: str) -> None:
         )
 
 
-def _terms(
-    run: Run | None, cash: float | None, costs: Mapping[str, float | None]
-) -> tuple[TradingConfig, Costs]:
+def _terms(run: Run | None, terms: Mapping[str, Any]) -> tuple[TradingConfig, Costs]:
     """Those of the run, or the defaults, with what is given instead."""
+    sections: dict[str, type[Config]] = {"account": Broker, "costs": Costs}
+    given = distribute({key: value for key, value in terms.items() if value is not None}, sections)
     market = run.experiment.market.model_dump() if run else {}
     paid = run.experiment.costs.model_dump() if run else {}
-    return build(TradingConfig, market | _given({"cash": cash})), build(Costs, paid | _given(costs))
+    return build(TradingConfig, market | given["account"]), build(Costs, instead(paid, given["costs"]))
 
 
-def _given(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def history(run: Run | None, symbols: tuple[str, ...], data: str) -> Bars:
+def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
     if symbols and not data and symbols != own.symbols and is_stock(own.data):
-        return resolve(symbols, "")  # another symbol may have come from elsewhere
+        return resolve(symbols, "", raw)  # another symbol may have come from elsewhere
     if symbols or not data:
-        return resolve(symbols or own.symbols, data or own.data)
-    if run is None or (not is_stock(data) and len(load(source=data).symbols) == 1):
-        return resolve((), data)  # it holds one symbol, be it another one than the run's
-    return resolve(_training_data(run).symbols, data)
+        return resolve(symbols or own.symbols, data or own.data, raw)
+    if run is None:
+        return resolve((), data, raw)
+    trained = _training_data(run).symbols
+    if not is_stock(data) and len(load(source=data).symbols) == len(trained) == 1:
+        return resolve((), data, raw)  # it holds one symbol, be it another one than the run's
+    return resolve(trained, data, raw)
 
 
 def play(
     run: Run, bars: Bars, market: TradingConfig, costs: Costs, start: str | None, end: str | None
 ) -> tuple[int, int, dict[str, Array]]:
-    """First and last bar that the run trades, and what each member asks for at each of them: name -> [T]."""
+    """First and last bar that the run trades, and what each member asks for at each of them: name -> [T, A].
+
+    Raises InputError for another number of symbols than it was trained on.
+    """
+    if len(bars.symbols) != (n := len(_training_data(run).symbols)):
+        raise InputError(
+            f"{run.name} was trained on {n} symbol{'s' * (n > 1)} and cannot trade {len(bars.symbols)}"
+            f" ({bars.who}): choose as many with --symbols"
+        )
     table = observe(bars, market, run.code).table
     first, last = span(bars, start, end, table.warmup)
     env = TradingEnv(bars, market, costs, first=first, last=last, seeds=run.seeds, table=table)
     with one_thread():
-        requests = engine.policy_requests(run.agent(env.observation_space, env.action_space), env)  # [T, M]
-    return first, last, {f"seed {seed}": requests[:, m] for m, seed in enumerate(run.seeds)}
+        requests = engine.policy_requests(run.agent(env.observation_space, env.action_space), env)
+    return first, last, {f"seed {seed}": requests[m] for m, seed in enumerate(run.seeds)}
 
 
 def _training_data(run: Run) -> runs.TrainingData:
@@ -213,7 +223,7 @@ def _changed(run: Run, bars: Bars) -> str:
     is_known = not trained.observed or (seen >= 2 and bars.rows(0, seen - 1).fingerprint == trained.observed)
     if is_known:
         return ""
-    return f"the prices of {', '.join(bars.symbols)} have changed since {run.name} was trained on them"
+    return f"the prices of {bars.who} have changed since {run.name} was trained on them"
 
 
 def overlaps(run: Run, tested: Bars) -> bool:
@@ -243,7 +253,8 @@ def _facts(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, 
 
 
 def _folder_name(rule: str, bars: Bars) -> str:
-    symbol = "".join(letter if letter.isalnum() else "-" for letter in bars.symbols[0])
+    symbols = bars.symbols[0] if len(bars.symbols) < 2 else f"{len(bars.symbols)}-symbols"
+    symbol = "".join(letter if letter.isalnum() else "-" for letter in symbols)
     dates = "-".join(str(stamp)[:10].replace("-", "") for stamp in bars.timestamps[[0, -1]])
     name = rule.replace(plugins.SUFFIX, "-")
     return "-".join(part for part in (name, symbol, dates) if part)

@@ -11,7 +11,7 @@ from tradebot.config import Config, build, check_keys, distribute
 from tradebot.core import InputError
 from tradebot.envs import gym
 from tradebot.market.configs import TradingConfig
-from tradebot.market.costs import Costs
+from tradebot.market.costs import Costs, instead
 from tradebot.rl.configs import RunConfig
 
 TRADING = "trading"
@@ -68,6 +68,7 @@ def experiment(
     for section, values in toml.items():
         build(models[section], values, f"[{section}] of {file}")
     chosen = {name: {**toml.get(name, {}), **given[name]} for name in models}
+    chosen["costs"] = instead(toml.get("costs", {}), given["costs"])
     run = build(RunConfig, chosen["run"])
     if run.env == TRADING:
         chosen["agent"] = DISCOUNT | chosen["agent"]

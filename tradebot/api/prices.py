@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tradebot.config import listed, suggestion
@@ -46,23 +47,18 @@ def load(
         bars = _fetched(wanted, source, adjusted)
     else:
         if source.startswith(synthetic.PREFIX):
-            bars = synthetic.read(source)
+            bars = replace(synthetic.read(source), adjusted=adjusted)  # nothing to adjust
         else:
             bars = file.read(source, adjusted=adjusted)
         bars = bars.select(wanted) if wanted else bars
     return bars.between(start, end) if start or end else bars
 
 
-def resolve(symbols: Sequence[str], data: str) -> Bars:
-    """The full history of the one symbol that --symbols and --data name."""
+def resolve(symbols: Sequence[str], data: str, raw: bool = False) -> Bars:
+    """The full history of the symbols that --symbols and --data name, raw or adjusted."""
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
-    bars = load(symbols, data)
-    if len(bars.symbols) > 1:
-        raise InputError(
-            f"one symbol can be traded at a time, not {', '.join(bars.symbols)}: choose one with --symbols"
-        )
-    return bars
+    return load(symbols, data, adjusted=not raw)
 
 
 def source_of(symbols: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from tradebot import files
 from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
+from tradebot.market.configs import Broker
 from tradebot.report import page, plots, tables
 from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import spread
@@ -84,7 +85,7 @@ class BacktestResult:
         values = {key: spread(np.array([m.metrics[key] for m in test.members])) for key in test.metrics}
         return {
             "name": test.name,
-            "symbol": test.bars.symbols[0],
+            "symbols": list(test.bars.symbols),
             "span": {
                 "start": test.bars.timestamps[0].item().isoformat(),
                 "end": test.bars.timestamps[-1].item().isoformat(),
@@ -93,6 +94,7 @@ class BacktestResult:
             "in_sample": test.in_sample,
             "warning": self.warning or None,
             "cash": float(test.ensemble.equity[0]),
+            "account": test.market.model_dump(include=set(Broker.model_fields)),
             "costs": test.costs.model_dump(),
             "ensemble": _account(test.ensemble),
             "members": [{"name": member.name, **_account(member)} for member in test.members],
@@ -126,7 +128,7 @@ class BacktestResult:
 
     def __repr__(self) -> str:
         test = self.backtest
-        return f"BacktestResult({tables.label(test)} on {test.bars.symbols[0]}, {test.bars.span})"
+        return f"BacktestResult({tables.label(test)} on {test.bars.who}, {test.bars.span})"
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self))}</p>{tables.summary_html([self.backtest])}"

@@ -22,13 +22,14 @@ from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 from tradebot.prices.freshness import is_stale
 
-Order = Literal["buy", "sell", "hold", "ruined"]
+Order = Literal["buy", "sell", "hold", "liquidation", "ruined"]
 
 
 class Standing(NamedTuple):
-    """One account at the latest close."""
+    """One account and symbol at the latest close."""
 
     name: str
+    symbol: str
     request: float | None  # target weight; None for a ruined account, which asks for nothing more
     weight: float  # position / equity
     order: Order  # what follows; a request that repeats the last one holds the units, whatever they weigh
@@ -39,14 +40,14 @@ class Signal:
     """What the members and their ensemble ask for, and what they hold when they do."""
 
     run: str
-    symbol: str
+    symbols: tuple[str, ...]
     as_of: datetime  # the latest bar: UTC, or the exchange's date
     start: datetime  # the bar at which the accounts began, flat
     origin: str  # why there
     in_sample: bool  # whether they went through bars of the training, which tells nothing of their worth
     warning: str  # that the prices are old, and what to do; empty if they are not
-    members: tuple[Standing, ...]
-    ensemble: Standing
+    members: tuple[Standing, ...]  # by member, then by symbol
+    ensemble: tuple[Standing, ...]  # one a symbol
 
     @property
     def stale(self) -> bool:
@@ -55,27 +56,28 @@ class Signal:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """request, weight and order: a row for the ensemble and each member."""
-        return pd.DataFrame([self.ensemble, *self.members]).set_index("name")
+        """request, weight and order: a row for each symbol of the ensemble and of each member."""
+        return pd.DataFrame([*self.ensemble, *self.members]).set_index(["name", "symbol"])
 
     def to_dict(self) -> dict[str, Any]:
         """What `signal --json` prints."""
-        ensemble = self.ensemble._asdict()
-        del ensemble["name"]
         return {
             "run": self.run,
-            "symbol": self.symbol,
+            "symbols": list(self.symbols),
             "as_of": self.as_of.isoformat(),
             "stale": self.stale,
             "start": self.start.isoformat(),
             "in_sample": self.in_sample,
             "members": [member._asdict() for member in self.members],
-            "ensemble": ensemble,
+            "ensemble": [standing._asdict() for standing in self.ensemble],
         }
 
     def __repr__(self) -> str:
-        asked = "ruined" if self.ensemble.request is None else f"asks for {self.ensemble.request:.3g}"
-        return f"Signal({self.run} on {self.symbol} {asked}, as of {spelled(self.as_of)})"
+        asked = [
+            f"{one.symbol} {'ruined' if one.request is None else f'asks for {one.request:.3g}'}"
+            for one in self.ensemble
+        ]
+        return f"Signal({self.run}: {', '.join(asked)}, as of {spelled(self.as_of)})"
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning) if line)
@@ -97,27 +99,27 @@ def signal(
     it. `now` (with its time zone) judges whether the prices are stale. Raises InputError for a run that does
     not trade and for prices that cannot be had or are too few.
 
-    >>> signal("my-run").ensemble.request
+    >>> signal("my-run").ensemble[0].request
     """
     run = run if isinstance(run, Run) else open_run(run)
     check_trades(run, "trade")
-    bars = history(run, listed(symbols), data)
+    bars = history(run, listed(symbols), data, run.experiment.market.raw)
     after = start or after_training(run, bars)
     market, costs = run.experiment.market, run.experiment.costs
     first, last, members = play(run, bars, market, costs, after, None)
     seen = bars.rows(first, last)
     in_sample = overlaps(run, seen)
-    played = engine.run(run.name, seen, members, {}, cash=market.cash, costs=costs, in_sample=in_sample)
+    played = engine.run(run.name, seen, members, {}, market=market, costs=costs, in_sample=in_sample)
     return Signal(
         run=run.name,
-        symbol=bars.symbols[0],
+        symbols=bars.symbols,
         as_of=bars.timestamps[last].item(),
         start=bars.timestamps[first].item(),
         origin=_origin(start, after),
         in_sample=played.in_sample,
         warning=_warning(bars, now or datetime.now(UTC)),
-        members=tuple(_standing(member) for member in played.members),
-        ensemble=_standing(played.ensemble),
+        members=tuple(standing for member in played.members for standing in _standings(member)),
+        ensemble=_standings(played.ensemble),
     )
 
 
@@ -127,14 +129,20 @@ def _origin(start: str | None, after: str | None) -> str:
     return "the first bar after the training" if after else "the first usable bar"
 
 
-def _standing(track: Track) -> Standing:
-    """An account at its last bar."""
-    weight, before, request = float(track.weight[-1]), *map(float, track.request[-2:])
-    if track.ruined:
-        return Standing(track.name, None, weight, "ruined")
-    if request in (before, weight):
-        return Standing(track.name, request, weight, "hold")
-    return Standing(track.name, request, weight, "buy" if request > weight else "sell")
+def _standings(track: Track) -> tuple[Standing, ...]:
+    """An account at its last bar, symbol by symbol."""
+    made = []
+    for a, symbol in enumerate(track.bars.symbols):
+        weight, before, request = float(track.weight[-1, a]), *map(float, track.request[-2:, a])
+        if track.ruined:
+            made.append(Standing(track.name, symbol, None, weight, "ruined"))
+        elif track.called[-1]:
+            made.append(Standing(track.name, symbol, request, weight, "liquidation"))
+        elif request in (before, weight):
+            made.append(Standing(track.name, symbol, request, weight, "hold"))
+        else:
+            made.append(Standing(track.name, symbol, request, weight, "buy" if request > weight else "sell"))
+    return tuple(made)
 
 
 def _warning(bars: Bars, now: datetime) -> str:
@@ -142,7 +150,7 @@ def _warning(bars: Bars, now: datetime) -> str:
     moment = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
     if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment):
         return ""
-    cure = f"fetch newer prices with `tradebot fetch {bars.symbols[0]}`"
+    cure = f"fetch newer prices with `tradebot fetch {' '.join(bars.symbols)}`"
     if Path(bars.source).is_file():
         cure = f"bring {bars.source} up to date"
     last = bars.timestamps[-1]

@@ -185,7 +185,7 @@ def _environment(
     seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
     if not plan.is_trading:
         return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
-    bars = resolve(market.symbols, market.data)
+    bars = resolve(market.symbols, market.data, market.raw)
     table, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
     scale = reward_scale(bars, first, last)
@@ -223,7 +223,7 @@ def _evaluation(plan: Experiment, learner: Agent) -> runs.Evaluation:
 
 
 def _default_name(plan: Experiment, facts: dict[str, Any]) -> str:
-    about = facts["data"].symbols[0] if plan.is_trading else plan.run.env.removeprefix(GYM)
+    about = "-".join(facts["data"].symbols[:3]) if plan.is_trading else plan.run.env.removeprefix(GYM)
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in about)
     return f"{plan.agent.name}-{safe}-{datetime.now():%Y%m%d-%H%M%S}"
 

@@ -185,7 +185,7 @@ class Backtest:
 
     @property
     def oracle_return(self) -> float:
-        """Total return of the hindsight optimum after the same costs: infinite where no number holds it, NaN where unknown."""
+        """Total return of the hindsight optimum after the same costs: NaN if unknown, inf if beyond numbers."""
         with np.errstate(over="ignore"):
             return float(np.expm1(self.oracle_log_wealth))
 

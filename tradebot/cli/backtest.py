@@ -9,6 +9,7 @@ import typer
 
 from tradebot.cli import console
 from tradebot.cli.flags import with_flags
+from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 
 RUN_OR_RULE = typer.Argument(
@@ -22,14 +23,14 @@ STRATEGY = typer.Option(
     " to t (NaN: hold); refused if it looks ahead",
     metavar="FILE.PY:NAME",
 )
-SYMBOLS = typer.Option(help="Symbol to trade (default: the run's)", show_default=False)
+SYMBOLS = typer.Option(help="Symbols to trade, separated by commas (default: the run's)", show_default=False)
 DATA = typer.Option(
     help="sample, yahoo (fetched), a price file or a synthetic market (default: the run's)",
     show_default=False,
 )
 START = typer.Option(help="First date (default: the bar after the run's training)")
 END = typer.Option(help="Last date, included (default: the last bar)")
-CASH = typer.Option(help="Cash at the start (default: the run's; 100000 for a rule)")
+RAW = typer.Option(help="Raw prices instead of adjusted ones (default: as the run's)", show_default=False)
 BASELINES = typer.Option(help="Rules to compare with, separated by commas (default: all)")
 OUT = typer.Option(help="New folder to write to (default: one in the run's folder, or in backtests/)")
 
@@ -41,7 +42,7 @@ def backtest(
     data: Annotated[str, DATA] = "",
     start: Annotated[str | None, START] = None,
     end: Annotated[str | None, END] = None,
-    cash: Annotated[float | None, CASH] = None,
+    raw: Annotated[bool | None, RAW] = None,
     baselines: Annotated[str | None, BASELINES] = None,
     out: Annotated[Path | None, OUT] = None,
     json: console.Json = False,
@@ -62,7 +63,7 @@ def backtest(
             data=data,
             start=start,
             end=end,
-            cash=cash,
+            raw=raw,
             baselines=baselines,
             out=out,
             command=console.command_line(),
@@ -81,4 +82,10 @@ def backtest(
     print(f"Report: {result.files['report.html']}")
 
 
-command = with_flags(backtest, {"Costs (default: the run's; for a rule as shown)": Costs})
+command = with_flags(
+    backtest,
+    {
+        "Account (default: the run's; for a rule as shown)": Broker,
+        "Costs (default: the run's; for a rule as shown)": Costs,
+    },
+)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tradebot.api.signalling import Standing
 
 RUN = typer.Argument(help="A run: its folder, or its name under runs/", metavar="RUN")
-SYMBOLS = typer.Option(help="Symbol to decide on (default: the run's)", show_default=False)
+SYMBOLS = typer.Option(help="Symbols to decide on (default: the run's)", show_default=False)
 DATA = typer.Option(
     help="'sample', a price file or a synthetic market (default: the run's)", show_default=False
 )
@@ -46,15 +46,18 @@ def signal(
 def _print(found: Signal) -> None:
     from tradebot.prices.dates import spelled
 
-    accounts = [found.ensemble, *found.members] if len(found.members) > 1 else found.members
-    rows = [_row(account) for account in accounts]
-    console.print_table(f"{found.run} on {found.symbol}", ["account", "asks for", "holds", "order"], rows)
+    several = len(found.symbols) > 1
+    alone = len(found.members) == len(found.ensemble)
+    rows = [_row(account, several) for account in (*(() if alone else found.ensemble), *found.members)]
+    columns = ["account", *["symbol"] * several, "asks for", "holds", "order"]
+    console.print_table(f"{found.run} on {', '.join(found.symbols)}", columns, rows)
     print(f"Orders would be filled at the next open after {spelled(found.as_of)}.")
     where = f"{found.origin}{' (in-sample)' * found.in_sample}"
     print(f"The accounts began flat on {spelled(found.start)}, {where}.")
 
 
-def _row(account: Standing) -> list[str]:
+def _row(account: Standing, with_symbol: bool) -> list[str]:
     """Weights in percent of equity."""
     asked = "nothing" if account.request is None else f"{100 * account.request:z.1f}%"
-    return [account.name, asked, f"{100 * account.weight:z.1f}%", account.order]
+    symbol = [account.symbol] * with_symbol
+    return [account.name, *symbol, asked, f"{100 * account.weight:z.1f}%", account.order]

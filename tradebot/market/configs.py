@@ -14,34 +14,9 @@ from tradebot.config import Config
 ActionScheme = Literal["long-flat", "long-short", "weights", "orders"]
 
 
-class TradingConfig(Config):
-    """What is traded, and what the broker allows."""
+class Broker(Config):
+    """The account, and what may be done with it."""
 
-    symbols: tuple[str, ...] = Field(
-        (), description="Symbols to trade, separated by commas (fetched, of the sample, or of --data)"
-    )
-    data: str = Field(
-        "",
-        description="A price file (CSV, Parquet), a synthetic market such as 'synthetic:ar1?phi=0.2' (or"
-        " coin, gbm, leak, ou, regime), sample, or yahoo (yahoo:1h) for what was fetched there"
-        " (default: what was fetched, else the sample)",
-    )
-    start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
-    end: str | None = Field(None, description="Last date of the span, included")
-    actions: ActionScheme = Field(
-        "long-flat",
-        description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]; orders: 0 hold,"
-        " 1 buy, 2 sell (all in, all out)",
-    )
-    features: tuple[str, ...] = Field(
-        (),
-        description="What the agent observes, separated by commas (default: all of ours); file.py:name is a"
-        " function of yours, f(bars) -> [T, A] or [T, A, F]",
-    )
-    window: int = Field(
-        252, ge=2, description="Decisions (bars) in one training episode, whose start is drawn at random"
-    )
-    lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
     cash: float = Field(100_000.0, gt=0, description="Cash at the start, in the currency of the prices")
     leverage: float = Field(
         1.0, ge=1, le=20, description="Largest gross value of all positions / equity after a trade"
@@ -58,3 +33,36 @@ class TradingConfig(Config):
     rebalance: bool = Field(
         False, description="Trade back to the weights at every bar, even where they are asked for again"
     )
+
+
+class TradingConfig(Broker):
+    """What is traded, seen and allowed: one portfolio of all symbols."""
+
+    symbols: tuple[str, ...] = Field(
+        (), description="Symbols to trade, separated by commas (fetched, of the sample, or of --data)"
+    )
+    data: str = Field(
+        "",
+        description="A price file (CSV, Parquet), a synthetic market such as 'synthetic:ar1?phi=0.2' (or"
+        " coin, gbm, leak, ou, regime), sample, or yahoo (yahoo:1h) for what was fetched there"
+        " (default: what was fetched, else the sample)",
+    )
+    raw: bool = Field(
+        False, description="Raw prices, which jump at splits, instead of adjusted ones; to count shares"
+    )
+    start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
+    end: str | None = Field(None, description="Last date of the span, included")
+    actions: ActionScheme = Field(
+        "long-flat",
+        description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]; orders: 0 hold,"
+        " 1 buy, 2 sell (all in, all out); of several symbols the first, second and last choose one or cash",
+    )
+    features: tuple[str, ...] = Field(
+        (),
+        description="What the agent observes, separated by commas (default: all of ours); file.py:name is a"
+        " function of yours, f(bars) -> [T, A] or [T, A, F]",
+    )
+    window: int = Field(
+        252, ge=2, description="Decisions (bars) in one training episode, whose start is drawn at random"
+    )
+    lookback: int = Field(20, ge=2, description="Bars that rolling features look back")

@@ -22,8 +22,8 @@ PRESETS: dict[Fees, dict[str, float]] = {
     # Nothing at all: what a paper assumes.
     "free": {"commission_bps": 0, "half_spread_bps": 0},
     # Brokers without commission (Schwab, Fidelity, Robinhood since October 2019): what remains is the spread.
-    # A half spread of 1 to 3 bp is that of large US stocks (Hagstroemer, JFE 2021); impact as in Almgren et al.
-    # (Risk, 2005). Borrow fee of easy-to-borrow stocks: D'Avolio (JFE 2002), .25 % a year.
+    # A half spread of 1 to 3 bp is that of large US stocks (Hagstroemer, JFE 2021); impact as in Almgren et
+    # al. (Risk, 2005). Borrow fee of easy-to-borrow stocks: D'Avolio (JFE 2002), .25 % a year.
     "us-stocks": {
         "commission_bps": 0,
         "half_spread_bps": 2,
@@ -56,6 +56,11 @@ PRESETS: dict[Fees, dict[str, float]] = {
         "margin_rate": 0.1,
     },
 }
+
+
+def instead(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings `before` with those that are given; a preset that is given takes the place of them all."""
+    return dict(given) if "fees" in given else {**before, **given}
 
 
 class Costs(Config):
@@ -92,7 +97,8 @@ class Costs(Config):
         0.0,
         ge=0,
         le=1,
-        description="Largest share of a bar's volume that an order may take, the rest is dropped; 0: no limit",
+        description="Largest share of a bar's volume that an order may take, the rest is dropped; 0: no limit"
+        " (with impact, the volume itself)",
     )
     whole_units: bool = Field(
         False, description="Hold whole shares only, rounded toward zero (raw prices only)"

@@ -43,13 +43,14 @@ def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
 
     Raises InputError for costs that these bars cannot tell.
     """
-    who = ", ".join(bars.symbols)
     if costs.counts_units and bars.adjusted:
         raise InputError(
-            f"{who}: commission per share and whole shares need raw prices, which adjusted ones are not: add --raw"
+            f"{bars.who}: whole shares and commission per share need raw prices, and these are adjusted: --raw"
         )
     if costs.needs_volume and not bars.volume.any():
-        raise InputError(f"{who}: slippage by volume needs a volume, and there is none: leave it out of the costs")
+        raise InputError(
+            f"{bars.who}: slippage by volume needs a volume, and there is none: --impact-bps 0 --participation 0"
+        )
     open_ = np.where(bars.missing, np.nan, bars.open)
     years = np.diff(bars.timestamps, prepend=bars.timestamps[:1]) / YEAR
     return np.stack([open_, bars.close, bars.volume], axis=2), years
@@ -72,7 +73,7 @@ def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[i
 
 
 def reward_scale(bars: Bars, first: int, last: int) -> float:
-    """1 / standard deviation of the mean log returns of bars first..last, so that rewards are of order one."""
+    """1 / standard deviation of the mean log return in bars first..last, so that rewards are of order one."""
     deviation = float(np.std(np.diff(np.log(bars.close[first : last + 1]).mean(axis=1))))
     return 1.0 / deviation if deviation > NOISE else 1.0
 
@@ -189,7 +190,7 @@ class TradingEnv:
         if np.isnan(weights).any():  # it would turn the whole account into NaN, silently
             raise FloatingPointError("an action is not a number: the policy has diverged")
         gross = np.abs(weights).sum(axis=1, keepdims=True)
-        return weights * (self._leverage / np.maximum(gross, self._leverage))
+        return np.asarray(weights * (self._leverage / np.maximum(gross, self._leverage)))
 
     def reset(self) -> Array:
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)

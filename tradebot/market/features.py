@@ -16,7 +16,7 @@ import talib
 
 from tradebot.config import suggestion
 from tradebot.core import Array, InputError
-from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
+from tradebot.market.stepping import ACCOUNT_FEATURES, BOUND, OF_THE_WHOLE
 from tradebot.plugins import SUFFIX
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
@@ -35,10 +35,10 @@ class Feature(NamedTuple):
 
 
 class FeatureTable(NamedTuple):
-    """The observation of one symbol, split into what the market gives and what the account adds."""
+    """The observation, split into what the market gives, symbol by symbol, and what the account adds."""
 
     market: Array  # [T, F] float32; rows before `warmup` are zero and must not be used
-    account: Array  # [K] int, numbers of ACCOUNT_FEATURES
+    account: Array  # [K, 2] int: number in ACCOUNT_FEATURES, asset
     names: tuple[str, ...]  # [F + K] in the order of the observation
     warmup: int  # first usable bar
 
@@ -47,13 +47,13 @@ Own = Callable[[Bars], Array]  # a person's feature(s): bars -> [T, A] or [T, A,
 
 
 def table(
-    bars: Bars, names: Sequence[str], lookback: int, asset: int = 0, own: Mapping[str, Own] | None = None
+    bars: Bars, names: Sequence[str], lookback: int, own: Mapping[str, Own] | None = None
 ) -> FeatureTable:
-    """The features of one symbol by name (none: all of ours), clipped to +-BOUND.
+    """The features by name (none: all of ours) of every symbol, clipped to +-BOUND.
 
     `own` are a person's, by the names under which they stand in `names`; one that returns F > 1 columns has
-    the names `name[0]` .. in the observation. Raises InputError for a name that is unknown or given twice,
-    for too few bars, and for what `own` must not return.
+    the names `name[0]` .. in the observation. Of several symbols each name begins with its symbol. Raises
+    InputError for a name that is unknown or given twice, for too few bars, and for what `own` must not return.
     """
     own = own or {}
     known = (*MARKET_FEATURES, *own, *ACCOUNT_FEATURES)
@@ -72,24 +72,31 @@ def table(
     )
     if len(bars) < warmup + 2:
         raise InputError(
-            f"{bars.symbols[asset]}: {len(bars)} bars are too few: these features need {warmup} to warm up"
+            f"{bars.who}: {len(bars)} bars are too few: these features need {warmup} to warm up"
             " and 2 to trade (take fewer features, a shorter --lookback or more prices)"
         )
-    columns: dict[str, Array] = {}
+    values: dict[str, Array] = {}  # name -> [T, A]
     for name in market:
         if name in theirs:
-            values = theirs[name][:, asset]
-            n = values.shape[1]
-            columns |= {f"{name}[{i}]" if n > 1 else name: values[:, i] for i in range(n)}
+            n = theirs[name].shape[2]
+            values |= {f"{name}[{i}]" if n > 1 else name: theirs[name][:, :, i] for i in range(n)}
         else:
-            columns[name] = MARKET_FEATURES[name].compute(bars, lookback)[:, asset]
-    stacked = np.stack(list(columns.values()), axis=1) if columns else np.empty((len(bars), 0))
+            values[name] = MARKET_FEATURES[name].compute(bars, lookback)
+    n_assets = len(bars.symbols)
+    prefix = [f"{symbol}: " if n_assets > 1 else "" for symbol in bars.symbols]
+    seen = [(f"{prefix[a]}{name}", column[:, a]) for a in range(n_assets) for name, column in values.items()]
+    kept = [
+        (f"{'' if name in OF_THE_WHOLE else prefix[a]}{name}", (ACCOUNT_FEATURES.index(name), a))
+        for name in account
+        for a in range(1 if name in OF_THE_WHOLE else n_assets)
+    ]
+    stacked = np.stack([column for _, column in seen], axis=1) if seen else np.empty((len(bars), 0))
     stacked = np.clip(stacked, -BOUND, BOUND)
     stacked[:warmup] = 0.0
     return FeatureTable(
         np.ascontiguousarray(stacked, dtype=np.float32),
-        np.array([ACCOUNT_FEATURES.index(name) for name in account], dtype=np.int64),
-        (*columns, *account),
+        np.array([place for _, place in kept], dtype=np.int64).reshape(-1, 2),
+        (*(name for name, _ in seen), *(name for name, _ in kept)),
         warmup,
     )
 

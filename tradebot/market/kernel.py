@@ -13,13 +13,14 @@ asset lacks (open = NaN) fills nothing and leaves the request standing for the n
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
 
 from tradebot.core import Array
-from tradebot.market.configs import TradingConfig
+from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
 # Columns of an account: six, then five for each asset. FINANCING, TRADED and FEE are of the last bar.
@@ -56,10 +57,12 @@ OPEN, CLOSE, VOLUME = range(3)  # of a bar
 DUST = 1e-12  # an order of less than this share of the equity is rounding
 ROUNDS = 20  # in which the sides and sizes of orders are settled; two do where costs are proportional
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 # numpy's error model: a check for a zero divisor at every division would halve the speed.
 compiled = njit(cache=True, error_model="numpy")
 # For what makes no arrays: to count references to those it is given would take longer than its work.
-inner = njit(cache=True, error_model="numpy", _nrt=False)
+inner: Callable[[F], F] = njit(cache=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
 
 
 def n_columns(n_assets: int) -> int:
@@ -67,7 +70,7 @@ def n_columns(n_assets: int) -> int:
     return FIXED + PER_ASSET * n_assets
 
 
-def terms(costs: Costs, rules: TradingConfig) -> Array:
+def terms(costs: Costs, rules: Broker) -> Array:
     """[20] numbers: rates as fractions, amounts in currency, rates of interest per year."""
     made = np.zeros(20)
     made[[BUY, SELL]] = costs.buy, costs.sell

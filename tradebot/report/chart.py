@@ -86,14 +86,17 @@ def kept(series: Array, points: int) -> Array:
 
 
 def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[GridPlot, Block]:
-    """Equity, drawdown, price with entries and exits (or the weight of each symbol), and weight of a backtest."""
+    """Equity, drawdown, price with entries and exits or the weight of each symbol, and weight of them all."""
     long, short = plots.long_and_short(test.ensemble)
     symbols = plots.largest(test.ensemble) if len(test.bars.symbols) > 1 else {}
     columns = {
         **_fan([test]),
         **{f"member{i}": plots.multiple(member) for i, member in enumerate(test.members)},
         "depth": drawdown(test.ensemble.equity),
-        **({f"symbol{i}": held for i, held in enumerate(symbols.values())} or {"price": test.bars.close[:, 0]}),
+        **(
+            {f"symbol{i}": held for i, held in enumerate(symbols.values())}
+            or {"price": test.bars.close[:, 0]}
+        ),
         "weight": long + short,
         "long": long,
         "short": short,
@@ -112,7 +115,9 @@ def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[Grid
         marks = plots.marks(test.ensemble)
         shown = marks.loc[marks["return"].abs().groupby(level=0).first().nlargest(MARKED).index]
         if len(shown) < len(marks):
-            note += f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
+            note += (
+                f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
+            )
         note += "▲ opens a long position, ▼ a short one, ○ closes one. "
         middle = panels.price(source, axis, element, shown, "adjusted" if test.bars.adjusted else "raw")
     stacked = [

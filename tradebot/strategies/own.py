@@ -1,15 +1,13 @@
 """A person's own strategy: Bars -> target weights, row t from the bars up to t, filled at the open of t + 1.
 
-Weights are parts of equity in [-1, 1]; NaN holds what is held. `evidence.audit` sees to it that row t knows
+Weights are parts of equity; one that repeats the symbol's last request holds the units, and so does NaN,
+after which any number trades. `evidence.audit` sees to it that row t knows
 no later bar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
-import pandas as pd
 
 from tradebot.core import Array, InputError
 from tradebot.prices.bars import Bars
@@ -18,7 +16,6 @@ from tradebot.prices.bars import Bars
 def requests(name: str, strategy: Callable[[Bars], Array], bars: Bars) -> Array:
     """What a strategy asks for at each bar, [T, A]; for one symbol it may return [T].
 
-    NaN becomes the last request before it (none: flat), which holds the units whatever they weigh by now.
     Raises InputError for another shape.
     """
     weights, (t, a) = strategy(bars), bars.close.shape
@@ -29,4 +26,4 @@ def requests(name: str, strategy: Callable[[Bars], Array], bars: Bars) -> Array:
             f"{name}: returned the shape {weights.shape}, expected {f'({t},) or ' * (a == 1)}({t}, {a}):"
             " a target weight for each bar and symbol"
         )
-    return np.asarray(pd.DataFrame(weights).ffill().fillna(0.0))
+    return weights
