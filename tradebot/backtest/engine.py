@@ -185,7 +185,7 @@ class Backtest:
 
     @property
     def oracle_return(self) -> float:
-        """Total return of the hindsight optimum after the same costs: NaN if unknown, inf if beyond numbers."""
+        """Total return of the hindsight optimum after the same costs; NaN if unknown, inf beyond numbers."""
         with np.errstate(over="ignore"):
             return float(np.expm1(self.oracle_log_wealth))
 

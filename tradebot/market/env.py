@@ -45,11 +45,11 @@ def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
     """
     if costs.counts_units and bars.adjusted:
         raise InputError(
-            f"{bars.who}: whole shares and commission per share need raw prices, and these are adjusted: --raw"
+            f"{bars.who}: whole or counted shares need raw prices, and these are adjusted: --raw"
         )
     if costs.needs_volume and not bars.volume.any():
         raise InputError(
-            f"{bars.who}: slippage by volume needs a volume, and there is none: --impact-bps 0 --participation 0"
+            f"{bars.who}: slippage needs a volume, and there is none: --impact-bps 0 --participation 0"
         )
     open_ = np.where(bars.missing, np.nan, bars.open)
     years = np.diff(bars.timestamps, prepend=bars.timestamps[:1]) / YEAR
@@ -182,7 +182,7 @@ class TradingEnv:
         Weights whose gross sum is above the leverage are scaled down to it.
         """
         if self._targets is not None:
-            wanted = np.asarray(self._targets[action])
+            wanted = self._targets.take(action, axis=0)
             if self._has_hold:
                 wanted = np.where(np.isnan(wanted), accounts[:, kernel.REQUEST :: kernel.PER_ASSET], wanted)
             return wanted

@@ -53,7 +53,7 @@ def table(
 
     `own` are a person's, by the names under which they stand in `names`; one that returns F > 1 columns has
     the names `name[0]` .. in the observation. Of several symbols each name begins with its symbol. Raises
-    InputError for a name that is unknown or given twice, for too few bars, and for what `own` must not return.
+    InputError for a name that is unknown or given twice, for too few bars and for what `own` cannot return.
     """
     own = own or {}
     known = (*MARKET_FEATURES, *own, *ACCOUNT_FEATURES)

@@ -63,6 +63,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 compiled = njit(cache=True, error_model="numpy")
 # For what makes no arrays: to count references to those it is given would take longer than its work.
 inner: Callable[[F], F] = njit(cache=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
+inlined: Callable[[F], F] = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)  # type: ignore[call-overload]
 
 
 def n_columns(n_assets: int) -> int:
@@ -105,7 +106,7 @@ def close_out(account: Array) -> None:
         account[c] = account[c + REQUEST - UNITS] = 0.0
 
 
-@inner
+@inlined
 def fee_terms(size: float, price: float, volume: float, terms: Array) -> tuple[float, float]:
     """(fixed, rate) of an order of signed `size` units: its fee is fixed + rate |size| price.
 
@@ -127,7 +128,7 @@ def fee_terms(size: float, price: float, volume: float, terms: Array) -> tuple[f
     return terms[PER_ORDER], slip + rate
 
 
-@inner
+@inlined
 def fillable(size: float, units: float, volume: float, terms: Array) -> float:
     """The part of an order of signed `size` that its bar can fill, to a whole position if it must be one."""
     if terms[WHOLE] > 0.0:
@@ -140,7 +141,7 @@ def fillable(size: float, units: float, volume: float, terms: Array) -> float:
     return size
 
 
-@inner
+@inlined
 def rebalance(cash: float, units: float, price: float, weight: float, terms: Array) -> tuple[float, float]:
     """Of one asset whose fees are shares of the value: (signed units to trade, fee in currency).
 
@@ -227,7 +228,7 @@ def affordable(
     return size
 
 
-@inner
+@inlined
 def fill(account: Array, c: int, size: float, price: float, fee: float) -> None:
     """Book an order of signed `size`. The units held are the sum of the units traded to the last bit."""
     before = account[UNITS + c]
@@ -246,13 +247,6 @@ def fill(account: Array, c: int, size: float, price: float, fee: float) -> None:
 def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
     """Bring the account to what is asked for, or to nothing where the broker calls."""
     n = bars.shape[1]
-    if n == 1 and terms[PLAIN] > 0.0 and account[CALLED] == 0.0:
-        price = bars[t, 0, OPEN]
-        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
-        size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
-        if size != 0.0:
-            fill(account, 0, size, price, fee)
-        return
     equity, gross = account[CASH], 0.0
     for a in range(n):
         price = bars[t, a, CLOSE] if np.isnan(bars[t, a, OPEN]) else bars[t, a, OPEN]
@@ -284,7 +278,7 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
             account[EQUITY] -= fee
 
 
-@inner
+@inlined
 def finance(account: Array, years: float, terms: Array) -> None:
     """Pay for what was borrowed since the last mark, shares or cash; what idle cash earns is negative.
 
@@ -296,14 +290,14 @@ def finance(account: Array, years: float, terms: Array) -> None:
     account[CASH] -= account[FINANCING]
 
 
-@inner
+@inlined
 def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
     """Whether the asset with columns from c is to be brought to its weight at this open."""
     changed = weight != account[REQUEST + c] or terms[ALWAYS] > 0.0
     return changed and not np.isnan(weight) and not np.isnan(price)
 
 
-@inner
+@inlined
 def settle(
     account: Array,  # [C], changed in place
     requests: Array,  # [R, A] target weights
@@ -323,7 +317,13 @@ def settle(
         c = PER_ASSET * a
         account[TRADED + c] = account[FEE + c] = 0.0
         asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
-    if asked:
+    if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
+        price = bars[t, 0, OPEN]
+        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
+        size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
+        if size != 0.0:
+            fill(account, 0, size, price, fee)
+    elif asked:
         trade(account, requests, r, bars, t, terms)
     equity, gross, short = account[CASH], 0.0, 0.0
     for a in range(n):

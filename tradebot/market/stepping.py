@@ -14,6 +14,7 @@ from tradebot.market.kernel import (
     REQUEST,
     UNITS,
     close_out,
+    inlined,
     inner,
     open_account,
     settle,
@@ -25,7 +26,7 @@ OF_THE_WHOLE = ("equity", "drawdown")
 BOUND = 5.0  # every observation lies within +-BOUND
 
 
-@inner
+@inlined
 def observe(
     obs: Array,  # [E, F + K], row e is written
     e: int,
@@ -114,7 +115,7 @@ def step_accounts(
     return ended
 
 
-@inner
+@inlined
 def hash_below(seed: int, environment: int, episode: int, n: int) -> int:
     """0 .. n-1 from (seed, environment, episode): SplitMix64 (Steele et al. 2014), chained over the three."""
     state = np.uint64(0)
