@@ -1,7 +1,9 @@
 """Strategies and features of one's own: tested, kept with the run, refused if they look ahead."""
 
+import inspect
 import json
 import signal
+import textwrap
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -198,6 +200,11 @@ def test_each_function_is_written_with_its_file(cli: Cli) -> None:
 
 
 # ---- the example
+
+
+def test_the_readme_shows_it_as_it_is() -> None:
+    source = inspect.getsource(plugins.load(f"{EXAMPLE}:breakout").function)
+    assert textwrap.indent(source, "    ") in (EXAMPLE.parents[1] / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["breakout", "trend"])
