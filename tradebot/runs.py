@@ -81,13 +81,13 @@ class StoredRun(NamedTuple):
 
 
 def begin(
-    folder: Path, sections: Mapping[str, Config], manifest: Manifest, code: Mapping[str, bytes]
+    folder: Path, sections: Mapping[str, Config], manifest: Manifest, code: Mapping[str, bytes] | None = None
 ) -> None:
     """Write what is known before the training into an existing folder; `code` is file -> content.
 
     Raises OSError if the disk refuses.
     """
-    for file, content in code.items():
+    for file, content in (code or {}).items():
         files.write_bytes(folder / CODE / file, content)
     files.write_text(folder / "config.toml", to_toml(sections))
     files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))

@@ -85,7 +85,7 @@ def test_too_few_bars_for_the_features_are_refused(cli: Cli, prices: pd.DataFram
         (("train", "sarsa"), ("unknown agent 'sarsa'", "dqn, ppo, a2c")),
         (("prices", "shwo"), ("unknown command 'shwo'", "did you mean 'show'")),
         ((*TRAIN, "--lerning-rate", 1), ("--lerning-rate", "did you mean --learning-rate")),
-        (("backtest",), ("RUN_OR_RULE", "tradebot backtest --help")),
+        (("backtest",), ("RUN_OR_RULE", "--strategy file.py:name")),
         (("agents", "x"), ("unexpected", "tradebot agents --help")),
         ((*TRAIN, "--learning-rate", 3), ("--learning-rate", "less than or equal to 1", "'3'")),
         ((*TRAIN, "--learning-rate", "fast"), ("--learning-rate", "valid number", "'fast'")),

@@ -73,7 +73,8 @@ def test_training_takes_the_flags_of_the_contract_and_the_agents_own_alone(cli: 
 
 def test_backtests_take_the_flags_of_the_contract(cli: Cli) -> None:
     flags = (
-        "--symbols --data --start --end --cash --commission-bps --half-spread-bps --baselines --out --json"
+        "--strategy --symbols --data --start --end --cash --commission-bps --half-spread-bps --baselines"
+        " --out --json"
     )
     assert set(flags.split(" ")) <= set(cli("backtest", "--help").out.split())
 

@@ -241,6 +241,13 @@ def test_what_one_must_not_return_is_refused() -> None:
             features.table(MARKET, ["a.py:f"], LOOKBACK, own={"a.py:f": lambda bars, r=returned: r})
 
 
+def test_a_function_of_a_file_is_not_taken_unchecked() -> None:
+    with pytest.raises(
+        InputError, match=r"^unknown feature 'a\.py:f': a function of a file is taken by `train`"
+    ):
+        features.table(MARKET, ["a.py:f"], LOOKBACK)
+
+
 def test_the_file_stands_before_each_of_its_functions() -> None:
     with pytest.raises(InputError, match=r"^unknown feature 'g': a function of a file is written a\.py:g$"):
         features.table(MARKET, ["a.py:f", "g"], LOOKBACK, own={"a.py:f": lambda bars: after(0, 1)})

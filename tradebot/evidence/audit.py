@@ -17,7 +17,7 @@ from tradebot.core import Array, InputError
 from tradebot.prices.bars import COLUMNS, Bars
 from tradebot.prices.dates import spelled
 
-POINTS = 4  # bars at which the future is changed: 3 calls of the function each
+POINTS = 8  # bars at which the future is changed: 3 calls of the function each
 MOVE = 0.2  # deviation of the log returns of another future
 FARTHEST = 30.0  # a future ends within exp(+-30) of the present, which every price can bear
 ROUNDING = 1e-9  # relative: sums over all bars may round otherwise when some of them change

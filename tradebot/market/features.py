@@ -130,7 +130,9 @@ def _warmup_of(name: str, values: Array, bars: Bars) -> int:
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    """What to write instead of an unknown name: the file stands before each of its functions."""
+    """What to write instead of an unknown name."""
+    if SUFFIX in name:
+        return ": a function of a file is taken by `train` alone, which checks that it does not look ahead"
     files = [other.rpartition(":")[0] for other in known if SUFFIX in other]
     return f": a function of a file is written {files[0]}:{name}" if files else suggestion(name, known)
 

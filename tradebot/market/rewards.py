@@ -111,8 +111,12 @@ def named(name: str) -> Reward:
         raise InputError(
             f"unknown reward {name!r}{suggestion(name, REWARDS)}, or write your own as file.py:name"
         )
-    plugin = plugins.load(name)
-    return Reward(name, 0, lambda growth, memory: _own(plugin, growth), "a function of a file")
+    return of_plugin(plugins.load(name))
+
+
+def of_plugin(plugin: plugins.Plugin) -> Reward:
+    """The reward that a person's function gives."""
+    return Reward(plugin.name, 0, lambda growth, memory: _own(plugin, growth), "a function of a file")
 
 
 def _own(plugin: plugins.Plugin, log_growth: Array) -> Array:
