@@ -21,7 +21,7 @@ from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv, span
 from tradebot.prices.bars import Bars
-from tradebot.strategies.rules import RULES
+from tradebot.strategies import rules
 
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
@@ -51,24 +51,24 @@ def backtest(
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
     rule, run = _resolved(run_or_rule)
-    rivals = list(RULES) if baselines is None else listed(baselines)
-    for name in rivals:
-        if name not in RULES:
-            raise unknown("baseline", name, list(RULES))
     market, paid = _terms(run, cash, costs)
     bars = history(run, listed(symbols), data)
+    rivals = rules.baselines(len(bars.symbols)) if baselines is None else listed(baselines)
+    for name in rivals:
+        if rules.named(name) is None:
+            raise unknown("baseline", name, list(rules.RULES))
     if run:
         start = start or _unseen(run, bars, end or None)
         first, last, members = play(run, bars, market, paid, start, end or None)
     else:
         first, last = span(bars, start or None, end or None, 0)
-        members = {rule: RULES[rule](bars)[first : last + 1]}
+        members = _requests([rule], bars, first, last)
     tested = bars.rows(first, last)
     made = engine.run(
         run.name if run else rule,
         tested,
         members,
-        {name: RULES[name](bars)[first : last + 1] for name in rivals if name != rule},
+        _requests([name for name in rivals if name != rule], bars, first, last),
         cash=market.cash,
         costs=paid,
         in_sample=run is not None and overlaps(run, tested),
@@ -87,12 +87,18 @@ def _resolved(run_or_rule: str | Path | Run) -> tuple[str, Run | None]:
     """(rule, None) or ("", run)"""
     if isinstance(run_or_rule, Run):
         run = run_or_rule
-    elif str(run_or_rule) in RULES:
+    elif rules.named(str(run_or_rule)):
         return str(run_or_rule), None
     else:
-        run = Run(runs.find(str(run_or_rule), others=RULES))
+        run = Run(runs.find(str(run_or_rule), others=rules.RULES))
     check_trades(run, "backtest")
     return "", run
+
+
+def _requests(names: Sequence[str], bars: Bars, first: int, last: int) -> dict[str, Array]:
+    """By the name of each rule, what it asks for at the bars first .. last."""
+    known = {name: rule for name in names if (rule := rules.named(name))}
+    return {name: rules.requests(rule, bars, first, last)[:, 0] for name, rule in known.items()}
 
 
 def check_trades(run: Run, purpose: str) -> None:
@@ -213,6 +219,6 @@ def _facts(run: Run | None, command: str) -> dict[str, str]:
 
 
 def _folder_name(rule: str, bars: Bars) -> str:
-    symbol = "".join(letter if letter.isalnum() else "-" for letter in bars.symbols[0])
     dates = "-".join(str(stamp)[:10].replace("-", "") for stamp in bars.timestamps[[0, -1]])
-    return "-".join(part for part in (rule, symbol, dates) if part)
+    parts = "-".join(part for part in (rule, bars.symbols[0], dates) if part)
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in parts)

@@ -13,7 +13,8 @@ from tradebot.market.costs import Costs
 
 RUN_OR_RULE = typer.Argument(
     help="A run (its folder, or its name under runs/) or a rule: buy_and_hold, flat, sma_cross, momentum,"
-    " mean_reversion, random",
+    " mean_reversion, random, equal_weight, inverse_volatility, cross_sectional_momentum,"
+    " fixed:AAPL=0.6,MSFT=0.4",
     metavar="RUN_OR_RULE",
     show_default=False,
 )
@@ -25,7 +26,9 @@ DATA = typer.Option(
 START = typer.Option(help="First date (default: the bar after the run's training)")
 END = typer.Option(help="Last date, included (default: the last bar)")
 CASH = typer.Option(help="Cash at the start (default: the run's; 100000 for a rule)")
-BASELINES = typer.Option(help="Rules to compare with, separated by commas (default: all)")
+BASELINES = typer.Option(
+    help="Rules to compare with, separated by commas (default: all that make sense for as many symbols)"
+)
 OUT = typer.Option(help="New folder to write to (default: one in the run's folder, or in backtests/)")
 
 
