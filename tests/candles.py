@@ -34,6 +34,15 @@ def walk(n: int, seed: int = 0, move: float = 0.01, gap: float = 0.003) -> Bars:
     return bars(close * np.exp(-moves), close, 1e6 * np.exp(generator.standard_normal(n)))
 
 
+def side_by_side(*markets: Bars) -> Bars:
+    """Markets of as many bars as one, whose symbols are A, B, C ..."""
+    columns = {
+        name: np.hstack([getattr(one, name) for one in markets])
+        for name in ("open", "high", "low", "close", "volume", "missing")
+    }
+    return Bars(markets[0].timestamps, tuple("ABCDEFGH"[: len(markets)]), **columns)
+
+
 @st.composite
 def any_bars(draw: st.DrawFn, most: int = 30) -> Bars:
     """2 .. most bars whose gaps and moves may be anything up to a factor of four."""

@@ -213,6 +213,20 @@ def test_a_rule_is_tested_with_costs_from_the_flags(cli: Cli) -> None:
     ]
 
 
+def test_prices_are_checked_for_bars_that_a_symbol_lacks(cli: Cli) -> None:
+    rows = [
+        f"2020-01-0{day},{name},1,1,1,1" for name, days in (("A", (1, 2, 3)), ("B", (1, 3))) for day in days
+    ]
+    Path("both.csv").write_text("\n".join(["date,symbol,open,high,low,close", *rows]))
+    code, out, err = cli("prices", "check", "both.csv")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "both.csv: 3 bars of A, B, 2020-01-01 .. 2020-01-03: usable",
+        "Missing, so held at the last close: 1 of B",
+    ]
+    assert strict(cli("prices", "check", "both.csv", "--json").out)["missing"] == {"B": 1}
+
+
 def test_a_runs_own_config_gives_the_same_weights_again(cli: Cli) -> None:
     assert cli("train", "a2c", *SMALL, "--seed", 3, "--hidden", "8,4", "--name", "one").code == 0
     assert cli("train", "a2c", "--config", "runs/one/config.toml", "--name", "two").code == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import talib
 
-from tests.candles import bars, walk
+from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, InputError
 from tradebot.market import features
 from tradebot.market.features import MARKET_FEATURES
@@ -103,8 +103,7 @@ def test_the_declared_warm_up_is_the_first_row_with_a_value(name: str, lookback:
 @pytest.mark.parametrize("name", MARKET_FEATURES)
 def test_several_symbols_have_the_features_that_each_has_alone(name: str) -> None:
     other = walk(400, seed=6)
-    columns = {c: np.hstack([getattr(MARKET, c), getattr(other, c)]) for c in (*PRICES, "volume", "missing")}
-    both = replace(MARKET, symbols=("A", "B"), **columns)
+    both = side_by_side(MARKET, other)
     found = MARKET_FEATURES[name].compute(both, LOOKBACK)
     for a, alone in enumerate((MARKET, other)):
         assert np.array_equal(

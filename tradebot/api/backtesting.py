@@ -26,8 +26,7 @@ from tradebot.market.costs import Costs, instead
 from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
-from tradebot.strategies import own
-from tradebot.strategies.rules import RULES, usual
+from tradebot.strategies import own, rules
 
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
@@ -60,27 +59,26 @@ def backtest(
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
     rule, run = _resolved(run_or_rule, strategy)
-    for name in (rivals := listed(baselines or ())):
-        if name not in RULES:
-            raise unknown("baseline", name, list(RULES))
+    for name in (asked := listed(baselines or ())):
+        if rules.named(name) is None:
+            raise unknown("baseline", name, list(rules.RULES))
     market, paid = _terms(run, terms)
     market = market if raw is None else market.model_copy(update={"raw": raw})
     plugin = plugins.load(strategy) if strategy else None
     bars = history(run, listed(symbols), data, market.raw)
-    rivals = usual(len(bars.symbols)) if baselines is None else rivals
+    rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
         first, last, members = play(run, bars, market, paid, start, end or None)
     else:
         first, last = span(bars, start or None, end or None, 0)
-        requests = _own_requests(plugin, bars) if plugin else RULES[rule](bars)
-        members = {rule: requests[first : last + 1]}
+        members = {rule: _own(plugin, bars, first, last)} if plugin else _requests([rule], bars, first, last)
     tested = bars.rows(first, last)
     made = engine.run(
         run.name if run else rule,
         tested,
         members,
-        {name: RULES[name](bars)[first : last + 1] for name in rivals if name != rule},
+        _requests([name for name in rivals if name != rule], bars, first, last),
         market=market,
         costs=paid,
         in_sample=run is not None and overlaps(run, tested),
@@ -108,21 +106,27 @@ def _resolved(run_or_rule: str | Path | Run | None, strategy: str) -> tuple[str,
         raise InputError("say what to test: a run or a rule (RUN_OR_RULE), or --strategy file.py:name")
     if isinstance(run_or_rule, Run):
         run = run_or_rule
-    elif str(run_or_rule) in RULES:
+    elif rules.named(str(run_or_rule)):
         return str(run_or_rule), None
     elif plugins.is_plugin(str(run_or_rule)):
         raise InputError(f"a strategy of your own goes behind a flag: --strategy {run_or_rule}")
     else:
-        run = Run(runs.find(str(run_or_rule), others=RULES))
+        run = Run(runs.find(str(run_or_rule), others=rules.RULES))
     check_trades(run, "backtest")
     return "", run
 
 
-def _own_requests(plugin: Plugin, bars: Bars) -> Array:
-    """What a strategy asks for at each bar, [T, A]. Raises InputError if it looks ahead."""
+def _own(plugin: Plugin, bars: Bars, first: int, last: int) -> Array:
+    """What a strategy asks for at the bars first .. last, [T, A]. Raises InputError if it looks ahead."""
     requests = partial(own.requests, plugin.name, plugin)
     check_causal(plugin.name, requests, bars)
-    return requests(bars)
+    return rules.requests(requests, bars, first, last)
+
+
+def _requests(names: Sequence[str], bars: Bars, first: int, last: int) -> dict[str, Array]:
+    """By the name of each rule, what it asks for at the bars first .. last."""
+    known = {name: rule for name in names if (rule := rules.named(name))}
+    return {name: rules.requests(rule, bars, first, last) for name, rule in known.items()}
 
 
 def check_trades(run: Run, purpose: str) -> None:
@@ -253,8 +257,7 @@ def _facts(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, 
 
 
 def _folder_name(rule: str, bars: Bars) -> str:
-    symbols = bars.symbols[0] if len(bars.symbols) < 2 else f"{len(bars.symbols)}-symbols"
-    symbol = "".join(letter if letter.isalnum() else "-" for letter in symbols)
+    symbols = bars.symbols[0] if len(bars.symbols) == 1 else f"{len(bars.symbols)}-symbols"
     dates = "-".join(str(stamp)[:10].replace("-", "") for stamp in bars.timestamps[[0, -1]])
-    name = rule.replace(plugins.SUFFIX, "-")
-    return "-".join(part for part in (name, symbol, dates) if part)
+    parts = "-".join(part for part in (rule.replace(plugins.SUFFIX, "-"), symbols, dates) if part)
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in parts)

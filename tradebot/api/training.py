@@ -33,7 +33,7 @@ from tradebot.rl.evaluate import episode_returns
 from tradebot.rl.loop import Event, memory_for
 from tradebot.rl.loop import train as train_loop
 from tradebot.stats.metrics import spread
-from tradebot.strategies.rules import RULES
+from tradebot.strategies.rules import FIXED, RULES
 
 Progress = Callable[[int, int, str], None]  # (transitions done, of how many, what is going on)
 EVALUATION_EPISODES = 100
@@ -230,7 +230,7 @@ def _default_name(plan: Experiment, facts: dict[str, Any]) -> str:
 
 def _check_name(name: str) -> None:
     """Raise InputError unless a folder can be called so and `backtest` can tell it from a rule."""
-    if name in RULES:
+    if name in RULES or name.startswith(FIXED):
         raise InputError(f"a run cannot be called {name!r}, for that is a rule: choose another --name")
     if not name or Path(name).name != name or name.startswith((".", "-")) or not name.isprintable():
         raise InputError(f"{name!r} is not a name for a folder in --out: take letters, digits, - and _")

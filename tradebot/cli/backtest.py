@@ -14,7 +14,8 @@ from tradebot.market.costs import Costs
 
 RUN_OR_RULE = typer.Argument(
     help="A run (its folder, or its name under runs/) or a rule: buy_and_hold, flat, sma_cross, momentum,"
-    " mean_reversion, random",
+    " mean_reversion, random, equal_weight, inverse_volatility, cross_sectional_momentum,"
+    " fixed:AAPL=0.6,MSFT=0.4",
     metavar="RUN_OR_RULE",
     show_default=False,
 )
@@ -31,7 +32,9 @@ DATA = typer.Option(
 START = typer.Option(help="First date (default: the bar after the run's training)")
 END = typer.Option(help="Last date, included (default: the last bar)")
 RAW = typer.Option(help="Raw prices instead of adjusted ones (default: as the run's)", show_default=False)
-BASELINES = typer.Option(help="Rules to compare with, separated by commas (default: all)")
+BASELINES = typer.Option(
+    help="Rules to compare with, separated by commas (default: all that make sense for as many symbols)"
+)
 OUT = typer.Option(help="New folder to write to (default: one in the run's folder, or in backtests/)")
 
 
