@@ -1,8 +1,8 @@
 """The same orders through backtesting.py and vectorbt: what the tests compare the simulator with, bar by bar.
 
-Convention, as in the kernel: row t was decided at the close of bar t and is filled at the open of t+1, the last
-row never; equity is cash + units x close; row 0 is the initial cash. Both engines are given what makes them do
-that; where they cannot, the docstring says what has to be asked of the kernel instead.
+Convention, as in the kernel: row t was decided at the close of bar t and is filled at the open of t+1, the
+last row never; equity is cash + units x close; row 0 is the initial cash. Both engines are given what makes
+them do that; where they cannot, the docstring says what has to be asked of the kernel instead.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ def backtesting_units(
     commission: float | Callable[[float, float], float] = 0.0,  # of the value, or (units, price) -> currency
     spread: float = 0.0,  # fraction of the price
 ) -> tuple[Account, pd.DataFrame]:
-    """backtesting.py (0.6.6) with sizes that are given: its bookkeeping beside ours, to the last bit but rounding.
+    """backtesting.py (0.6.6) with sizes that are given: its bookkeeping beside ours.
 
-    Its account is one of margin: cash is the initial cash less commissions paid plus profits of closed trades,
-    equity adds the open profit at the close. That is cash + units x close of an account that pays for its shares.
-    What it does, and what is done here about it:
+    Its account is one of margin: cash is the initial cash less commissions plus profits of closed trades;
+    equity adds the open profit at the close. In exact numbers that is cash + units x close of an account that
+    pays for its shares. What it does, and what is done here about it:
 
     - A bar is: fill the orders at the open, record the equity at the close, then `next` sees the bar and
-      orders for the next open. The first `next` comes at bar 1, so bar 0 could not decide: a copy of the first
-      bar is put in front, and its row is dropped again. Orders of the last bar stay unfilled.
+      orders for the next open. The first `next` comes at bar 1, so bar 0 could not decide: a copy of the
+      first bar is put in front, and its row is dropped again. Orders of the last bar stay unfilled.
     - Commission is booked in cash at the fill, of the value filled: at the entry and again at the exit. An
       order against the position closes the oldest trades first and opens the rest, each with its own
       commission: the same as one fill where commission is proportional, twice a fixed or minimum one.
@@ -115,27 +115,32 @@ def backtesting_signals(
     commission: float = 0.0,  # fraction of the traded value
     spread: float = 0.0,  # fraction of the price
 ) -> tuple[Account, pd.DataFrame]:
-    """backtesting.py (0.6.6) with its own sizes: `buy(size=.9999)` or `sell(size=.9999)` after `position.close()`.
+    """backtesting.py (0.6.6) with its own sizes: `position.close()`, then `buy` or `sell(size=.9999)`.
 
     At the open p of the fill the position is closed first and its commission paid; E is what is left in cash.
     Then, with c the commission and s the spread (subtracted for a short sale),
 
         units = floor(int(.9999 E) / (p (1 +- s) + c p))
 
-    where int() drops the cents first. Prices and cash are therefore given to it times 2^20, which loses no bit
-    and leaves units = floor(.9999 E / (p (1 +- s + c))) but for one case in many millions. The commission in
-    this sum is of p, the one that is paid of p (1 +- s). A fixed commission would be counted as one per unit.
+    where int() drops the cents first. Prices and cash are therefore given to it times 2^20, which loses no
+    bit and leaves units = floor(.9999 E / (p (1 +- s + c))) but for one case in many millions. The commission
+    in this sum is of p, the one that is paid of p (1 +- s). A fixed commission would be counted per unit.
 
-    For s = 0 the kernel does the same in whole units for requests of +- `all_in(c)` where the signal is +- 1:
-    its v' = w (E - c v') is then .9999 E / (1 + c). A turn is one fill there and two here, for the same money.
-    Otherwise as `backtesting_units`, with a margin of 1.
+    The kernel does the same in whole units for a request of signal x `all_in`. A turn is one fill there and
+    two here, for the same money. Otherwise as `backtesting_units`, with a margin of 1: what is bought or sold
+    short is worth no more than the cash that is left, and it is never refused, being sized just before.
     """
     return _backtested(bars, FollowSignals, signals, SCALE, cash, commission, spread, margin=1.0)
 
 
-def all_in(commission: float) -> float:
-    """The weight w of equity after fees that is .9999 before them: w / (1 + w c) = .9999 / (1 + c)."""
-    return ALL_IN / (1 + commission - ALL_IN * commission)
+def all_in(commission: float, spread: float = 0.0, side: int = 1) -> float:
+    """The kernel's weight w for which it goes in from flat with what `backtesting_signals` goes in with.
+
+    `side` is 1 for long, -1 for short; without a spread both give the same. The kernel's v' = w (E - f v'),
+    f = spread + c (1 +- spread), the fee of the entry, is to be .9999 E / (1 +- spread + c).
+    """
+    fee = spread + commission * (1 + side * spread)
+    return ALL_IN / (1 + side * spread + commission - ALL_IN * fee)
 
 
 def _backtested(
@@ -192,8 +197,8 @@ def vectorbt_orders(
       buys find the cash. There is no credit: what cash cannot pay is cut. Here that raises instead.
     - Short sales need no collateral (`lock_cash` is off), and there is no ruin: equity goes below zero, but
       a cover that cash cannot pay is cut, which raises.
-    - Numbers closer than 1e-9 relative (1e-12 absolute) are equal to it: what is left of cash or of a position
-      after selling or spending it to within that is 0. Up to 1e-9 of a cash flow can get lost there.
+    - Numbers closer than 1e-9 relative (1e-12 absolute) are equal to it: what is left of cash or of a
+      position after spending or selling it to within that is 0. Up to 1e-9 of a cash flow is lost there.
     """
     return _ordered(bars, orders, "amount", cash, commission, half_spread, fixed, cut=False)
 
@@ -208,15 +213,15 @@ def vectorbt_weights(
 ) -> Account:
     """vectorbt (1.2) with its own sizes, `size_type="targetpercent"`.
 
-    Every order of a bar aims at weight x E units' worth at the open, E = cash + units x open *before* the fees and
-    the spread of this bar, the same E for all assets. The kernel's weight is of the equity after fees:
+    Every order of a bar aims at a position worth weight x E at the open, E = cash + units x open *before* the
+    fees and the spread of this bar, the same E for all assets. The kernel's weight is of equity after fees:
 
         kernel v' = w (E + b v) / (1 + w b), b = buy if it buys, -sell if it sells, v the value held before
 
-    so the two differ by the fees, w b of the position. They are the same without costs, for w = 0, and for
-    w = 1 in one asset: theirs is more than cash can pay and is cut to cash / (p (1 + half spread) (1 + commission)).
-    Else give it v' / E of the kernel's own fill. It has no memory: where the kernel holds because a
-    request is repeated, a repeated weight trades again here, so give NaN. An asset that is not ordered still
+    so the two differ by the fees. They are the same without costs, for w = 0, and for w = 1 in one asset:
+    theirs is more than cash can pay and is cut to cash / (p (1 + half spread) (1 + commission)). Else give it
+    v' / E of the kernel's own fill. It has no memory: where the kernel holds because a request is repeated, a
+    repeated weight trades again here, so give NaN. An asset that is not ordered still
     counts in E at its open. Otherwise as `vectorbt_orders`, but what cash cannot pay is cut.
     """
     return _ordered(bars, weights, "targetpercent", cash, commission, half_spread, 0.0, cut=True)
