@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import vectorbt as vbt
-from backtesting import Backtest, Strategy
+import vectorbt as vbt  # type: ignore[import-untyped]
+from backtesting import Backtest, Strategy  # type: ignore[import-untyped]
 
 from tradebot.core import Array
 from tradebot.prices.bars import Bars

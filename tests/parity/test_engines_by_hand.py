@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from vectorbt.portfolio.enums import RejectedOrderError
+from vectorbt.portfolio.enums import RejectedOrderError  # type: ignore[import-untyped]
 
 from tests.candles import bars, walk
 from tests.parity import against_engines as engines
@@ -16,7 +18,7 @@ from tradebot.prices.bars import Bars
 
 #               0   1   2   3   4
 BARS = bars([10, 10, 12, 20, 25], [10, 12, 15, 25, 20])
-CLOSE = {"rel": 1e-12, "abs": 1e-9}
+CLOSE: dict[str, Any] = {"rel": 1e-12, "abs": 1e-9}
 COSTS = Costs(commission_bps=20, half_spread_bps=10)
 
 
