@@ -186,7 +186,7 @@ def _environment(
     if not plan.is_trading:
         return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
     bars = resolve(market.symbols, market.data)
-    table, kept = observe(bars, market, code)
+    table, _reward, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
     scale = reward_scale(bars, first, last)
     env = TradingEnv(
