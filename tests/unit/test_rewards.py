@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tradebot.config import build
 from tradebot.core import Array, InputError
-from tradebot.market import rewards
+from tradebot.market import configs, rewards
 from tradebot.market.rewards import LARGEST, REWARDS, Reward, differential_sharpe, named, volatility_penalised
 
 
@@ -137,6 +138,16 @@ def test_its_mean_is_mean_minus_half_lambda_variance() -> None:
 
 
 # ---- by name
+
+
+def test_the_configuration_knows_every_reward_and_takes_functions_of_files() -> None:
+    assert tuple(REWARDS) == configs.REWARDS
+    for name in (*REWARDS, "own.py:f"):
+        assert build(configs.TradingConfig, {"reward": name}).reward == name
+    with pytest.raises(
+        InputError, match=r"^reward: unknown reward 'retrun': did you mean 'return'\?, or write"
+    ):
+        build(configs.TradingConfig, {"reward": "retrun"})
 
 
 def test_a_wrong_name_is_refused_with_the_nearest() -> None:

@@ -95,7 +95,8 @@ class Run:
 
     def plot(self) -> Picture:
         """The learning curve with the spread over seeds."""
-        ylabel = "log return of an episode" if self.experiment.is_trading else "return of an episode"
+        kind = self.experiment.market.reward if self.experiment.is_trading else ""
+        ylabel = "log return of an episode" if kind == "log-return" else "return of an episode"
         return Picture(plots.learning(self.history, ylabel=ylabel, title=f"{self.name}: learning curve"))
 
     def __repr__(self) -> str:

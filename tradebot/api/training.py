@@ -186,9 +186,9 @@ def _environment(
     if not plan.is_trading:
         return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
     bars = resolve(market.symbols, market.data, market.raw)
-    table, kept = observe(bars, market, code)
+    table, reward, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
-    scale = reward_scale(bars, first, last)
+    scale = reward_scale(bars, first, last) if reward.is_return else 1.0
     env = TradingEnv(
         bars,
         market,
@@ -198,6 +198,7 @@ def _environment(
         seeds=seeds,
         envs=envs,
         window=market.window,
+        reward=reward,
         reward_scale=scale,
         table=table,
     )

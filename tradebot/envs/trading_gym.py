@@ -24,6 +24,7 @@ from tradebot.market import features, kernel
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv, reward_scale, span
+from tradebot.market.rewards import REWARDS
 from tradebot.prices.bars import Bars
 
 Spaces = tuple[gymnasium.spaces.Box, gymnasium.spaces.Space[Any]]  # of one environment: observed, acted in
@@ -134,9 +135,8 @@ class GymTradingVectorEnv(gymnasium.vector.VectorEnv[Array, Any, Array]):
 def maker(bars: Bars, settings: dict[str, Any]) -> Maker:
     """From seeds to environments on these bars; what they share is computed once.
 
-    settings: `start`, `end`, `actions`, `features`, `window` (None: the whole span), `lookback`, `cash`,
-    `commission_bps`, `half_spread_bps`, all as TradingConfig and Costs have them; `reward_scale` (None: that
-    of our training). Raises InputError for wrong ones.
+    settings: those of TradingConfig and Costs, but `window` may be None for the whole span; `reward_scale`
+    (None: that of our training). Raises InputError for wrong ones.
     """
     given = dict(settings)
     if given.pop("render_mode", None) is not None:
@@ -151,7 +151,13 @@ def maker(bars: Bars, settings: dict[str, Any]) -> Maker:
     config, costs = build(TradingConfig, sections["market"]), build(Costs, sections["costs"])
     table = features.table(bars, config.features, config.lookback)
     first, last = span(bars, config.start, config.end, table.warmup)
-    scale = reward_scale(bars, first, last) if scale is None else scale
+    reward = REWARDS.get(config.reward)
+    if reward is None:
+        raise InputError(
+            f"{config.reward}: own rewards are for tradebot train: wrap this one"
+        )
+    if scale is None:
+        scale = reward_scale(bars, first, last) if reward.is_return else 1.0
     window = None if whole else config.window
 
     def make(seeds: Sequence[int]) -> TradingEnv:
@@ -163,6 +169,7 @@ def maker(bars: Bars, settings: dict[str, Any]) -> Maker:
             last=last,
             seeds=seeds,
             window=window,
+            reward=reward,
             reward_scale=scale,
             table=table,
         )

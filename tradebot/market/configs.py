@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from tradebot.config import Config
+from tradebot.config import Config, suggestion
 
+REWARDS = ("log-return", "return", "differential-sharpe", "volatility-penalised")  # see market.rewards
 ActionScheme = Literal["long-flat", "long-short", "weights", "orders"]
 
 
@@ -57,6 +58,11 @@ class TradingConfig(Broker):
         description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]; orders: 0 hold,"
         " 1 buy, 2 sell (all in, all out); of several symbols the first, second and last choose one or cash",
     )
+    reward: str = Field(
+        "log-return",
+        description="What a step is worth: log-return (of equity), return, differential-sharpe,"
+        " volatility-penalised, or file.py:name, a function of yours, f(log growth [E]) -> [E]",
+    )
     features: tuple[str, ...] = Field(
         (),
         description="What the agent observes, separated by commas (default: all of ours); file.py:name is a"
@@ -66,3 +72,10 @@ class TradingConfig(Broker):
         252, ge=2, description="Decisions (bars) in one training episode, whose start is drawn at random"
     )
     lookback: int = Field(20, ge=2, description="Bars that rolling features look back")
+
+    @field_validator("reward")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in REWARDS and ".py:" not in name:
+            raise ValueError(f"unknown reward {name!r}{suggestion(name, REWARDS)}, or write file.py:name")
+        return name

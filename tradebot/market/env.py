@@ -1,7 +1,8 @@
 """The batched trading environment: E accounts on A symbols, stepped together by the kernel.
 
 An episode is a window of bars; its end is a truncation, ruin is a termination. The reward of a decision is
-the log return of equity over the bar in which it is filled, times `reward_scale`.
+the log return of equity over the bar in which it is filled, or what another of `market.rewards` makes of it,
+times `reward_scale`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tradebot.core import Array, Box, Discrete, InputError, Levels, Space, State
 from tradebot.market import features, kernel, stepping
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
+from tradebot.market.rewards import REWARDS, Reward
 from tradebot.prices.bars import Bars
 
 RUIN = 0.01  # equity / initial cash that is ruin; the reward there is ln(RUIN x initial cash / equity before)
@@ -95,6 +97,7 @@ class TradingEnv:
         seeds: Sequence[int] = (0,),  # one per member
         envs: int = 1,  # environments per member
         window: int | None = None,  # decisions in an episode; None for the whole span
+        reward: Reward = REWARDS["log-return"],
         reward_scale: float = 1.0,
         table: features.FeatureTable | None = None,  # of these bars, if it has been computed already
     ) -> None:
@@ -120,6 +123,9 @@ class TradingEnv:
         self._bar = np.zeros(self.n_envs, dtype=np.int64)
         self._last = np.zeros(self.n_envs, dtype=np.int64)
         self._accounts = self._left = np.zeros((self.n_envs, kernel.n_columns(len(bars.symbols))))
+        self._reward = reward
+        self._growth_scale = reward_scale if reward.name == "log-return" else 1.0
+        self._memory = np.empty((self.n_envs, reward.n_memory))
         self._level = np.full(self.n_envs, -1, dtype=np.int64)  # where the next episode of each starts
 
     @property
@@ -219,13 +225,15 @@ class TradingEnv:
             self._terms,
             self._cash,
             RUIN * self._cash,
-            self.reward_scale,
+            self._growth_scale,
             next_obs,
             reward,
             terminated,
             truncated,
             level,
         )
+        if self._reward.name != "log-return":
+            reward = self.reward_scale * self._reward.compute(reward, self._memory)
         obs, self._left = next_obs, self._accounts
         if ended:
             obs, self._left = next_obs.copy(), self._accounts.copy()
@@ -239,6 +247,7 @@ class TradingEnv:
             "bar": self._bar.copy(),
             "last": self._last.copy(),
             "accounts": self._accounts.copy(),
+            "memory": self._memory.copy(),
         }
 
     def load_state_dict(self, state: State) -> Array:
@@ -247,6 +256,7 @@ class TradingEnv:
         self._bar[:] = state["bar"]
         self._last[:] = state["last"]
         self._accounts[:] = state["accounts"]
+        self._memory[:] = state["memory"]
         self._left = self._accounts
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
         stepping.observe_accounts(
@@ -255,6 +265,7 @@ class TradingEnv:
         return obs
 
     def _begin(self, ended: Array, obs: Array) -> None:
+        self._reward.begin(self._memory, ended)
         stepping.begin_episodes(
             ended,
             self._seeds,

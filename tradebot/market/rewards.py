@@ -28,6 +28,7 @@ class Reward(NamedTuple):
     n_memory: int  # K
     compute: Callable[[Array, Array], Array]  # (log growth [E], memory [E, K], changed in place) -> [E]
     description: str
+    is_return: bool = True  # of the size of a return, which is to be scaled; else of order one
 
     def begin(self, memory: Array, ended: Array | slice = slice(None)) -> None:
         """Set the rows `ended` [E] bool of the memory [E, K] (default: all) to those of a new episode."""
@@ -67,6 +68,7 @@ def differential_sharpe(eta: float = ETA) -> Reward:
         2,
         compute,
         f"what the return adds to the Sharpe ratio of about the last {1 / eta:.0f} bars (Moody and Saffell)",
+        is_return=False,
     )
 
 
