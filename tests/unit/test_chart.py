@@ -11,6 +11,7 @@ import pytest
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.core import Array, InputError
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.report import chart, plots
 from tradebot.stats.metrics import drawdown
@@ -130,7 +131,7 @@ def test_ruin_is_drawn_at_the_floor() -> None:
     jump = np.append(np.full(50, 100.0), np.full(50, 250.0))  # a short position loses 150 % of its value
     market = bars(close=jump)
     result = engine.run(
-        "dqn", market, {"seed 0": -np.ones(100)}, {}, cash=1e4, costs=Costs(), in_sample=False
+        "dqn", market, {"seed 0": -np.ones(100)}, {}, market=TradingConfig(cash=1e4), costs=Costs(), in_sample=False
     )
     drawn = chart.charts([result])
     source, *_ = (found for found in columns(drawn.document) if "depth" in found)

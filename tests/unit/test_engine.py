@@ -28,7 +28,7 @@ PERCENT = Costs(commission_bps=100, half_spread_bps=0)
 def run(
     market: Bars, members: dict[str, Any], baselines: dict[str, Any] | None = None, costs: Costs = PERCENT
 ) -> Backtest:
-    return engine.run("x", market, members, baselines or {}, cash=1000.0, costs=costs, in_sample=False)
+    return engine.run("x", market, members, baselines or {}, market=TradingConfig(cash=1000.0), costs=costs, in_sample=False)
 
 
 def track(opens: list[float], requests: list[float], costs: Costs = FREE) -> Track:

@@ -19,7 +19,7 @@ from tradebot.prices.bars import Bars
 
 MARKET = walk(120, seed=4)
 FREE = Costs(commission_bps=0, half_spread_bps=0)
-FLAT = np.zeros((1, kernel.N_COLUMNS))
+FLAT = np.zeros((1, kernel.n_columns(1)))
 
 
 def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
@@ -29,7 +29,7 @@ def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
         for key in list(changes)
         if key in TradingConfig.model_fields and key != "window"
     }
-    settings = {"actions": "long-short", "features": ("last_return", *kernel.ACCOUNT_FEATURES)} | config
+    settings = {"actions": "long-short", "features": ("last_return", *stepping.ACCOUNT_FEATURES)} | config
     given = {"first": 20, "last": len(market) - 1} | changes
     return TradingEnv(market, TradingConfig(**settings), FREE, **given)
 
