@@ -189,7 +189,9 @@ def play(bars: Bars, agent: str, actions: ActionScheme) -> Played:
     requests = engine.policy_requests(witness, env)  # type: ignore[arg-type] # it only acts
     members = {f"seed {m}": requests[:, m] for m in range(3)}
     span = bars.rows(FIRST, len(bars) - 1)
-    test = engine.run(agent, span, members, {}, market=TradingConfig(cash=1e5), costs=Costs(), in_sample=False)
+    test = engine.run(
+        agent, span, members, {}, market=TradingConfig(cash=1e5), costs=Costs(), in_sample=False
+    )
     return Played(np.stack(witness.observations), np.stack(witness.actions), requests, test)
 
 

@@ -38,7 +38,9 @@ SHORT = next(seed for seed in range(1000) if (any_requests(6, seed)[:2] == -1).a
 
 
 def simulated(market: Bars, requests: Array, costs: Costs) -> Track:
-    test = engine.run("x", market, {"m": requests}, {}, market=TradingConfig(cash=CASH), costs=costs, in_sample=False)
+    test = engine.run(
+        "x", market, {"m": requests}, {}, market=TradingConfig(cash=CASH), costs=costs, in_sample=False
+    )
     return test.members[0]
 
 

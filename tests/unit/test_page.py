@@ -138,7 +138,9 @@ def test_the_months_and_the_year_are_in_a_table() -> None:
 def test_the_trades_are_in_a_table_and_the_rest_is_counted() -> None:
     n = 1300
     by_turns = np.tile([1.0, 0.0], n // 2)  # enters at every even bar, leaves at the next
-    result = engine.run("rule", bars(n=n), {"rule": by_turns}, {}, market=TradingConfig(cash=1e4), costs=FREE, in_sample=False)
+    result = engine.run(
+        "rule", bars(n=n), {"rule": by_turns}, {}, market=TradingConfig(cash=1e4), costs=FREE, in_sample=False
+    )
     assert len(result.ensemble.trades) == 650
     html = render(result)
     assert "650 round trips" in html and "the latest 300 are shown, all are in trades.csv" in html
