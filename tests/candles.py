@@ -5,7 +5,8 @@ And `Case`: a table of candles, what is asked for at each, and the fills and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ def walk(n: int, seed: int = 0, move: float = 0.01, gap: float = 0.003) -> Bars:
 
 def side_by_side(*markets: Bars) -> Bars:
     """Markets of as many bars as one, whose symbols are A, B, C ..."""
-    columns = {
+    columns: dict[str, Any] = {
         name: np.hstack([getattr(one, name) for one in markets])
         for name in ("open", "high", "low", "close", "volume", "missing")
     }
@@ -62,7 +63,6 @@ def any_bars(draw: st.DrawFn, most: int = 30) -> Bars:
 
 
 Candle = tuple[float, ...]  # open, close and, where it matters, volume
-Row = Sequence[float]  # a number for each asset
 
 
 class Case(NamedTuple):
@@ -73,14 +73,14 @@ class Case(NamedTuple):
     """
 
     name: str
-    candles: Sequence[Candle] | Sequence[Sequence[Candle | None]]
-    requests: Sequence[float] | Sequence[Row]
+    candles: Sequence[Any]  # Candle, or Candle | None of each asset
+    requests: Sequence[float] | Sequence[Sequence[float]]
     fills: Sequence[tuple[Any, ...]]
     cash: Sequence[float]
     equity: Sequence[float]
     start: float = 1000.0
-    costs: dict[str, Any] = {}  # noqa: RUF012
-    rules: dict[str, Any] = {}  # of the broker  # noqa: RUF012
+    costs: Mapping[str, Any] = MappingProxyType({})
+    rules: Mapping[str, Any] = MappingProxyType({})  # of the broker
     called: Sequence[int] = ()  # bars at whose close the broker called
     days: Sequence[int] = ()  # of the bars, one after the other unless given
 
@@ -88,21 +88,21 @@ class Case(NamedTuple):
 def _columns(candles: Sequence[Candle | None]) -> tuple[Array, Array, Array, Array]:
     """Open, close, volume and what is missing [T] of one asset."""
     missing = np.array([candle is None for candle in candles])
-    table, last = [], 0.0
-    for candle in candles:
-        open_, last, *volume = candle or (last, last, 0.0)
-        table.append((open_, last, *(volume or [1.0])))
-    open_, close, volume = np.array(table, dtype=np.float64).T
-    return open_, close, volume, missing
+    table = np.ones((len(candles), 3))
+    for t, candle in enumerate(candles):
+        filled = candle or (table[t - 1, 1], table[t - 1, 1], 0.0)
+        table[t, : len(filled)] = filled
+    return table[:, 0], table[:, 1], table[:, 2], missing
 
 
 def check(case: Case) -> None:
     """Run the case through the backtest: its fills, the units they add up to, cash, equity and calls."""
     several = isinstance(case.requests[0], Sequence)
     assets: Any = case.candles if several else [case.candles]
-    open_, close, volume, missing = (np.stack(each, axis=1) for each in zip(*map(_columns, assets), strict=True))
-    days = np.array(case.days or range(len(open_)))
-    costs = Costs(**{"commission_bps": 0, "half_spread_bps": 0} | case.costs)
+    columns = zip(*map(_columns, assets), strict=True)
+    open_, close, volume, missing = (np.stack(each, axis=1) for each in columns)
+    days = np.array(case.days or list(range(len(open_))))
+    costs = Costs(**{"commission_bps": 0, "half_spread_bps": 0, **case.costs})
     market = Bars(
         timestamps=np.datetime64("2020-01-01", "us") + days * np.timedelta64(1, "D"),
         symbols=tuple("ABCDEFGH"[: len(assets)]),
@@ -115,11 +115,9 @@ def check(case: Case) -> None:
         adjusted=False,
     )
     requests = np.array(case.requests, dtype=np.float64).reshape(open_.shape)
-    config = TradingConfig(**{"cash": case.start} | case.rules)
-    track = engine.run(
-        "x", market, {"m": requests}, {}, market=config, costs=costs, in_sample=False
-    ).members[0]
-    fills = track.fills
+    config = TradingConfig(cash=case.start, **case.rules)
+    test = engine.run("x", market, {"m": requests}, {}, market=config, costs=costs, in_sample=False)
+    track, fills = test.members[0], test.members[0].fills
     signed = fills["units"].where(fills["side"] == "buy", -fills["units"])
     found = list(zip(fills["bar"], fills["symbol"], signed, fills["price"], fills["fee"], strict=True))
     wanted = [fill if several else (fill[0], "A", *fill[1:]) for fill in case.fills]
@@ -129,7 +127,7 @@ def check(case: Case) -> None:
     units = np.zeros(open_.shape)
     for bar, symbol, size, *_ in wanted:
         units[bar:, market.symbols.index(symbol)] += size
-    assert track.units.tolist() == [pytest.approx(row, abs=1e-9) for row in units.tolist()]
+    assert track.units.tolist() == [pytest.approx(list(row), abs=1e-9) for row in units]
     assert track.cash.tolist() == pytest.approx(list(case.cash), abs=1e-9)
     assert track.equity.tolist() == pytest.approx(list(case.equity), abs=1e-9)
     assert np.flatnonzero(track.called).tolist() == list(case.called)

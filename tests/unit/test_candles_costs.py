@@ -1,4 +1,4 @@
-"""Tables of candles: commission, spread, slippage, volume, whole units and interest. See `tests.candles.Case`.
+"""Tables of candles: commission, spread, impact, volume, whole units, interest. See `tests.candles.Case`.
 
 Interest of 365.25 % a year is 1 % a day.
 """
