@@ -153,7 +153,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
     target = weight * (equity + cost * held) / (1.0 + weight * cost)
-    if target * weight <= 0.0 or weight * cost <= -1.0:
+    if target * weight <= 0.0:
         target = 0.0
     elif abs(target - held) <= DUST * equity:
         return 0.0, 0.0
@@ -197,10 +197,9 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
                 below += side * weight
             else:
                 above -= side * size * price
-        found = above / below if below > 0.0 else 0.0  # where each trade costs more than its share: close
-        if found == left:
+        if above / below == left:
             return
-        left = found
+        left = above / below
 
 
 @inner
