@@ -23,10 +23,10 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then five for each asset. FINANCING, TRADED and FEE are of the last bar.
+# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ENTRY, TRADED, FEE = range(6, 11)  # of asset 0; asset a has them 5 a further on
-FIXED, PER_ASSET = 6, 5
+UNITS, REQUEST, ENTRY, TRADED, FEE, ORDER = range(6, 12)  # of asset 0; asset a has them 6 a further on
+FIXED, PER_ASSET = 6, 6  # ORDER: what is to be traded, while a bar is traded
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -153,7 +153,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
     target = weight * (equity + cost * held) / (1.0 + weight * cost)
-    if target * weight <= 0.0:
+    if target * weight <= 0.0 or weight * cost <= -1.0:
         target = 0.0
     elif abs(target - held) <= DUST * equity:
         return 0.0, 0.0
@@ -163,7 +163,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 @inner
 def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Write in TRADED the orders that bring all that is asked for to its weight of the equity after all fees.
+    """Write in ORDER the orders that bring all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
@@ -174,7 +174,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
         above, below = equity, 1.0
         for a in range(bars.shape[1]):
             c = PER_ASSET * a
-            account[TRADED + c] = 0.0
+            account[ORDER + c] = 0.0
             if not is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms):
                 continue
             units, price, volume = account[UNITS + c], bars[t, a, OPEN], bars[t, a, VOLUME]
@@ -188,7 +188,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
             size = fillable(wanted, units, volume, terms)
             if size == 0.0:
                 continue
-            account[TRADED + c] = size
+            account[ORDER + c] = size
             fixed, rate = fee_terms(size, price, volume, terms)
             side = rate if size > 0.0 else -rate
             above -= fixed
@@ -197,9 +197,10 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
                 below += side * weight
             else:
                 above -= side * size * price
-        if above / below == left:
+        found = above / below if below > 0.0 else 0.0  # where each trade costs more than its share: close
+        if found == left:
             return
-        left = above / below
+        left = found
 
 
 @inner
@@ -243,6 +244,15 @@ def fill(account: Array, c: int, size: float, price: float, fee: float) -> None:
         account[ENTRY + c] += (price - account[ENTRY + c]) * (size / after)
 
 
+@inlined
+def execute(account: Array, c: int, size: float, price: float, volume: float, terms: Array) -> None:
+    """Fill an order of signed `size` and take its fee off the equity."""
+    fixed, rate = fee_terms(size, price, volume, terms)
+    fee = fixed + rate * abs(size) * price
+    fill(account, c, size, price, fee)
+    account[EQUITY] -= fee
+
+
 @inner
 def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
     """Bring the account to what is asked for, or to nothing where the broker calls."""
@@ -259,23 +269,33 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
         for c in range(0, PER_ASSET * n, PER_ASSET):
             units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
             lacks = np.isnan(bars[t, c // PER_ASSET, OPEN])
-            account[TRADED + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
-    for opens in (False, True):
-        for a in range(n):
-            c = PER_ASSET * a
-            size, before = account[TRADED + c], account[UNITS + c]
+            account[ORDER + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
+    for a in range(n):  # toward zero
+        c = PER_ASSET * a
+        size, before = account[ORDER + c], account[UNITS + c]
+        if before * size < 0.0:
             price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
-            if size == 0.0 or (before * size >= 0.0 or abs(size) > abs(before)) != opens:
-                continue
-            if opens:
-                account[TRADED + c] = size = affordable(account, c, size, price, volume, gross, terms)
-                if size == 0.0:
-                    continue
+            gross -= min(abs(size), abs(before)) * price
+            if abs(size) <= abs(before):
+                execute(account, c, size, price, volume, terms)
+                account[ORDER + c] = 0.0
+            else:  # it will turn, and does close: that makes room for those before it
+                fixed, rate = fee_terms(size, price, volume, terms)
+                account[EQUITY] -= fixed + rate * abs(before) * price
+    for a in range(n):  # away from it
+        c = PER_ASSET * a
+        size, before = account[ORDER + c], account[UNITS + c]
+        if size == 0.0:
+            continue
+        price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
+        if before * size < 0.0:
             fixed, rate = fee_terms(size, price, volume, terms)
-            fee = fixed + rate * abs(size) * price
-            fill(account, c, size, price, fee)
+            account[EQUITY] += fixed + rate * abs(before) * price
+            gross += abs(before) * price
+        size = affordable(account, c, size, price, volume, gross, terms)
+        if size != 0.0:
+            execute(account, c, size, price, volume, terms)
             gross += (abs(before + size) - abs(before)) * price
-            account[EQUITY] -= fee
 
 
 @inlined
