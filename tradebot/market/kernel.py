@@ -23,10 +23,11 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then five for each asset. FINANCING, TRADED and FEE are of the last bar.
+# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ENTRY, TRADED, FEE = range(6, 11)  # of asset 0; asset a has them 5 a further on
-FIXED, PER_ASSET = 6, 5
+# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open.
+UNITS, REQUEST, ENTRY, ORDER, TRADED, FEE = range(6, 12)
+FIXED, PER_ASSET = 6, 6
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -163,7 +164,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 @inner
 def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Write in TRADED the orders that bring all that is asked for to its weight of the equity after all fees.
+    """Write in ORDER what brings all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
@@ -174,7 +175,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
         above, below = equity, 1.0
         for a in range(bars.shape[1]):
             c = PER_ASSET * a
-            account[TRADED + c] = 0.0
+            account[ORDER + c] = 0.0
             if not is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms):
                 continue
             units, price, volume = account[UNITS + c], bars[t, a, OPEN], bars[t, a, VOLUME]
@@ -188,7 +189,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
             size = fillable(wanted, units, volume, terms)
             if size == 0.0:
                 continue
-            account[TRADED + c] = size
+            account[ORDER + c] = size
             fixed, rate = fee_terms(size, price, volume, terms)
             side = rate if size > 0.0 else -rate
             above -= fixed
@@ -259,16 +260,17 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
         for c in range(0, PER_ASSET * n, PER_ASSET):
             units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
             lacks = np.isnan(bars[t, c // PER_ASSET, OPEN])
-            account[TRADED + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
+            account[ORDER + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
     for opens in (False, True):
         for a in range(n):
             c = PER_ASSET * a
-            size, before = account[TRADED + c], account[UNITS + c]
+            size, before = account[ORDER + c], account[UNITS + c]
             price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
             if size == 0.0 or (before * size >= 0.0 or abs(size) > abs(before)) != opens:
                 continue
+            account[ORDER + c] = 0.0  # an order that has closed its position is not to open another
             if opens:
-                account[TRADED + c] = size = affordable(account, c, size, price, volume, gross, terms)
+                size = affordable(account, c, size, price, volume, gross, terms)
                 if size == 0.0:
                     continue
             fixed, rate = fee_terms(size, price, volume, terms)
@@ -357,7 +359,6 @@ class Simulated(NamedTuple):
     )
 
 
-@compiled
 def simulate(
     bars: Array,  # [T, A, 3], see `settle`
     years: Array,  # [T] since the last bar
@@ -368,34 +369,59 @@ def simulate(
 ) -> Simulated:
     """Run K accounts through T bars."""
     n_accounts, n_bars, n_assets = requests.shape
-    held, equity = np.empty((n_accounts, n_bars)), np.empty((n_accounts, n_bars))
-    units = np.zeros((n_accounts, n_bars, n_assets))
-    traded = np.zeros((n_accounts, n_bars, n_assets))  # zeros that nobody writes cost nothing
-    fees = np.zeros((n_accounts, n_bars, n_assets))
-    financing = np.zeros((n_accounts, n_bars))
-    called = np.zeros((n_accounts, n_bars), dtype=np.bool_)
-    ruined = np.zeros(n_accounts, dtype=np.int64)
-    account = np.empty(FIXED + PER_ASSET * n_assets)
+    # Made here, for numpy's zeros cost nothing where nobody writes: compiled code would fill them in.
+    made = Simulated(
+        cash=np.empty((n_accounts, n_bars)),
+        equity=np.empty((n_accounts, n_bars)),
+        units=np.zeros((n_accounts, n_bars, n_assets)),
+        traded=np.zeros((n_accounts, n_bars, n_assets)),
+        fees=np.zeros((n_accounts, n_bars, n_assets)),
+        financing=np.zeros((n_accounts, n_bars)),
+        called=np.zeros((n_accounts, n_bars), dtype=bool),
+        ruined=np.zeros(n_accounts, dtype=np.int64),
+    )
+    account = np.empty(n_columns(n_assets))
     for k in range(n_accounts):
         open_account(account, cash)
-        held[k, 0] = equity[k, 0] = cash
-        asked = requests[k]
-        for t in range(1, n_bars):
-            settle(account, asked, t - 1, bars, t, years[t], terms)
-            if account[FINANCING] != 0.0:
-                financing[k, t] = account[FINANCING]
-            if account[CALLED] > 0.0:
-                called[k, t] = True
-            for a in range(n_assets):
-                c = PER_ASSET * a
-                if account[TRADED + c] != 0.0:
-                    traded[k, t, a], fees[k, t, a] = account[TRADED + c], account[FEE + c]
-            if account[EQUITY] <= floor:
-                ruined[k] = t
-                held[k, t:] = equity[k, t:] = account[EQUITY]
-                break
-            held[k, t], equity[k, t] = account[CASH], account[EQUITY]
-            for a in range(n_assets):
-                if account[UNITS + PER_ASSET * a] != 0.0:
-                    units[k, t, a] = account[UNITS + PER_ASSET * a]
-    return Simulated(held, equity, units, traded, fees, financing, called, ruined)
+        made.ruined[k] = run(account, bars, years, requests[k], terms, floor, *(of[k] for of in made[:-1]))
+    return made
+
+
+@inner
+def run(
+    account: Array,  # [C], just opened, changed in place
+    bars: Array,  # [T, A, 3]
+    years: Array,  # [T]
+    requests: Array,  # [T, A]
+    terms: Array,
+    floor: float,  # currency
+    cash: Array,  # [T], written, as the following: see `Simulated`
+    equity: Array,  # [T]
+    units: Array,  # [T, A], zeros, written where they are not
+    traded: Array,  # [T, A], zeros, likewise
+    fees: Array,  # [T, A], zeros, likewise
+    financing: Array,  # [T], zeros, likewise
+    called: Array,  # [T] bool, zeros, likewise
+) -> int:
+    """Run one account through T bars. Returns the bar of its ruin, 0 for none."""
+    n_bars, n_assets = requests.shape
+    cash[0] = equity[0] = account[CASH]
+    for t in range(1, n_bars):
+        settle(account, requests, t - 1, bars, t, years[t], terms)
+        if account[FINANCING] != 0.0:
+            financing[t] = account[FINANCING]
+        if account[CALLED] > 0.0:
+            called[t] = True
+        for a in range(n_assets):
+            c = PER_ASSET * a
+            if account[TRADED + c] != 0.0:
+                traded[t, a], fees[t, a] = account[TRADED + c], account[FEE + c]
+        if account[EQUITY] <= floor:
+            for later in range(t, n_bars):
+                cash[later] = equity[later] = account[EQUITY]
+            return t
+        cash[t], equity[t] = account[CASH], account[EQUITY]
+        for a in range(n_assets):
+            if account[UNITS + PER_ASSET * a] != 0.0:
+                units[t, a] = account[UNITS + PER_ASSET * a]
+    return 0
