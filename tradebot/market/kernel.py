@@ -23,9 +23,10 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar.
+# Columns of an account: six, then six for each asset. FINANCING is of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open.
+# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open; TRADED and
+# FEE: what came of it, at the last bar that had orders.
 UNITS, REQUEST, ENTRY, ORDER, TRADED, FEE = range(6, 12)
 FIXED, PER_ASSET = 6, 6
 
@@ -308,17 +309,19 @@ def settle(
     t: int,  # the bar
     years: float,  # since the last bar
     terms: Array,
-) -> None:
-    """Carry one account over one bar."""
+) -> bool:
+    """Carry one account over one bar. Returns whether orders were due; if not, TRADED and FEE are old."""
     n = bars.shape[1]
     if terms[FINANCED] > 0.0:
         finance(account, years, terms)
-    called = account[CALLED] > 0.0
+    called: bool = account[CALLED] > 0.0
     asked = called
     for a in range(n):
         c = PER_ASSET * a
-        account[TRADED + c] = account[FEE + c] = 0.0
         asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+    if asked:
+        for c in range(0, PER_ASSET * n, PER_ASSET):
+            account[TRADED + c] = account[FEE + c] = 0.0
     if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
         price = bars[t, 0, OPEN]
         weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
@@ -342,6 +345,7 @@ def settle(
     account[SHORT] = short
     account[PEAK] = max(account[PEAK], equity)
     account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
+    return asked
 
 
 class Simulated(NamedTuple):
@@ -349,14 +353,20 @@ class Simulated(NamedTuple):
 
     cash: Array  # [K, T] currency
     equity: Array  # [K, T] currency, at the close
-    units: Array  # [K, T, A]
     traded: Array  # [K, T, A] signed units, at the open
     fees: Array  # [K, T, A] currency
     financing: Array  # [K, T] currency paid since the last bar
     called: Array  # [K, T] bool: the close called for a liquidation at the next open
-    ruined: (
-        Array  # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
-    )
+    # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
+    ruined: Array
+
+    @property
+    def units(self) -> Array:
+        """[K, T, A] held at the close: the sum of the units traded, to the last bit, and none after ruin."""
+        held = np.cumsum(self.traded, axis=1)
+        for k in np.flatnonzero(self.ruined):
+            held[k, self.ruined[k] :] = 0.0
+        return held
 
 
 def simulate(
@@ -369,59 +379,46 @@ def simulate(
 ) -> Simulated:
     """Run K accounts through T bars."""
     n_accounts, n_bars, n_assets = requests.shape
-    # Made here, for numpy's zeros cost nothing where nobody writes: compiled code would fill them in.
-    made = Simulated(
+    made = Simulated(  # by numpy, whose zeros take no memory and no time until they are written
         cash=np.empty((n_accounts, n_bars)),
         equity=np.empty((n_accounts, n_bars)),
-        units=np.zeros((n_accounts, n_bars, n_assets)),
         traded=np.zeros((n_accounts, n_bars, n_assets)),
         fees=np.zeros((n_accounts, n_bars, n_assets)),
         financing=np.zeros((n_accounts, n_bars)),
         called=np.zeros((n_accounts, n_bars), dtype=bool),
         ruined=np.zeros(n_accounts, dtype=np.int64),
     )
-    account = np.empty(n_columns(n_assets))
-    for k in range(n_accounts):
-        open_account(account, cash)
-        made.ruined[k] = run(account, bars, years, requests[k], terms, floor, *(of[k] for of in made[:-1]))
+    run(np.empty(n_columns(n_assets)), bars, years, requests, cash, terms, floor, made)
     return made
 
 
 @inner
 def run(
-    account: Array,  # [C], just opened, changed in place
-    bars: Array,  # [T, A, 3]
-    years: Array,  # [T]
-    requests: Array,  # [T, A]
+    account: Array,  # [C], written: each account in turn
+    bars: Array,
+    years: Array,
+    requests: Array,
+    cash: float,
     terms: Array,
-    floor: float,  # currency
-    cash: Array,  # [T], written, as the following: see `Simulated`
-    equity: Array,  # [T]
-    units: Array,  # [T, A], zeros, written where they are not
-    traded: Array,  # [T, A], zeros, likewise
-    fees: Array,  # [T, A], zeros, likewise
-    financing: Array,  # [T], zeros, likewise
-    called: Array,  # [T] bool, zeros, likewise
-) -> int:
-    """Run one account through T bars. Returns the bar of its ruin, 0 for none."""
-    n_bars, n_assets = requests.shape
-    cash[0] = equity[0] = account[CASH]
-    for t in range(1, n_bars):
-        settle(account, requests, t - 1, bars, t, years[t], terms)
-        if account[FINANCING] != 0.0:
-            financing[t] = account[FINANCING]
-        if account[CALLED] > 0.0:
-            called[t] = True
-        for a in range(n_assets):
-            c = PER_ASSET * a
-            if account[TRADED + c] != 0.0:
-                traded[t, a], fees[t, a] = account[TRADED + c], account[FEE + c]
-        if account[EQUITY] <= floor:
-            for later in range(t, n_bars):
-                cash[later] = equity[later] = account[EQUITY]
-            return t
-        cash[t], equity[t] = account[CASH], account[EQUITY]
-        for a in range(n_assets):
-            if account[UNITS + PER_ASSET * a] != 0.0:
-                units[t, a] = account[UNITS + PER_ASSET * a]
-    return 0
+    floor: float,
+    made: Simulated,  # written; zeros where they are not
+) -> None:
+    """Run the accounts one after the other."""
+    n_accounts, n_bars, n_assets = requests.shape
+    for k in range(n_accounts):
+        open_account(account, cash)
+        made.cash[k, 0] = made.equity[k, 0] = cash
+        for t in range(1, n_bars):
+            if settle(account, requests[k], t - 1, bars, t, years[t], terms):
+                for a in range(n_assets):
+                    made.traded[k, t, a] = account[TRADED + PER_ASSET * a]
+                    made.fees[k, t, a] = account[FEE + PER_ASSET * a]
+            if account[FINANCING] != 0.0:
+                made.financing[k, t] = account[FINANCING]
+            if account[CALLED] > 0.0:
+                made.called[k, t] = True
+            if account[EQUITY] <= floor:
+                made.ruined[k] = t
+                made.cash[k, t:] = made.equity[k, t:] = account[EQUITY]
+                break
+            made.cash[k, t], made.equity[k, t] = account[CASH], account[EQUITY]
