@@ -100,7 +100,9 @@ def check(case: Case) -> None:
     """Run the case through the backtest: its fills, the units they add up to, cash, equity and calls."""
     several = isinstance(case.requests[0], Sequence)
     assets: Any = case.candles if several else [case.candles]
-    open_, close, volume, missing = (np.stack(each, axis=1) for each in zip(*map(_columns, assets), strict=True))
+    open_, close, volume, missing = (
+        np.stack(each, axis=1) for each in zip(*map(_columns, assets), strict=True)
+    )
     days = np.array(case.days or range(len(open_)))
     costs = Costs(**{"commission_bps": 0, "half_spread_bps": 0} | case.costs)
     market = Bars(
@@ -116,9 +118,9 @@ def check(case: Case) -> None:
     )
     requests = np.array(case.requests, dtype=np.float64).reshape(open_.shape)
     config = TradingConfig(**{"cash": case.start} | case.rules)
-    track = engine.run(
-        "x", market, {"m": requests}, {}, market=config, costs=costs, in_sample=False
-    ).members[0]
+    track = engine.run("x", market, {"m": requests}, {}, market=config, costs=costs, in_sample=False).members[
+        0
+    ]
     fills = track.fills
     signed = fills["units"].where(fills["side"] == "buy", -fills["units"])
     found = list(zip(fills["bar"], fills["symbol"], signed, fills["price"], fills["fee"], strict=True))

@@ -23,10 +23,12 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar.
+# Columns of an account: six, then six for each asset. FINANCING is of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ENTRY, TRADED, FEE, ORDER = range(6, 12)  # of asset 0; asset a has them 6 a further on
-FIXED, PER_ASSET = 6, 6  # ORDER: what is to be traded, while a bar is traded
+# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open; TRADED and
+# FEE: what came of it, at the last bar that had orders.
+UNITS, REQUEST, ENTRY, ORDER, TRADED, FEE = range(6, 12)
+FIXED, PER_ASSET = 6, 6
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -163,7 +165,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 @inner
 def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Write in ORDER the orders that bring all that is asked for to its weight of the equity after all fees.
+    """Write in ORDER what brings all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
@@ -326,17 +328,19 @@ def settle(
     t: int,  # the bar
     years: float,  # since the last bar
     terms: Array,
-) -> None:
-    """Carry one account over one bar."""
+) -> bool:
+    """Carry one account over one bar. Returns whether orders were due; if not, TRADED and FEE are old."""
     n = bars.shape[1]
     if terms[FINANCED] > 0.0:
         finance(account, years, terms)
-    called = account[CALLED] > 0.0
+    called: bool = account[CALLED] > 0.0
     asked = called
     for a in range(n):
         c = PER_ASSET * a
-        account[TRADED + c] = account[FEE + c] = 0.0
         asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+    if asked:
+        for c in range(0, PER_ASSET * n, PER_ASSET):
+            account[TRADED + c] = account[FEE + c] = 0.0
     if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
         price = bars[t, 0, OPEN]
         weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
@@ -360,6 +364,7 @@ def settle(
     account[SHORT] = short
     account[PEAK] = max(account[PEAK], equity)
     account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
+    return asked
 
 
 class Simulated(NamedTuple):
@@ -367,17 +372,22 @@ class Simulated(NamedTuple):
 
     cash: Array  # [K, T] currency
     equity: Array  # [K, T] currency, at the close
-    units: Array  # [K, T, A]
     traded: Array  # [K, T, A] signed units, at the open
     fees: Array  # [K, T, A] currency
     financing: Array  # [K, T] currency paid since the last bar
     called: Array  # [K, T] bool: the close called for a liquidation at the next open
-    ruined: (
-        Array  # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
-    )
+    # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
+    ruined: Array
+
+    @property
+    def units(self) -> Array:
+        """[K, T, A] held at the close: the sum of the units traded, to the last bit, and none after ruin."""
+        held = np.cumsum(self.traded, axis=1)
+        for k in np.flatnonzero(self.ruined):
+            held[k, self.ruined[k] :] = 0.0
+        return held
 
 
-@compiled
 def simulate(
     bars: Array,  # [T, A, 3], see `settle`
     years: Array,  # [T] since the last bar
@@ -388,33 +398,46 @@ def simulate(
 ) -> Simulated:
     """Run K accounts through T bars."""
     n_accounts, n_bars, n_assets = requests.shape
-    held, equity = np.empty((n_accounts, n_bars)), np.empty((n_accounts, n_bars))
-    units = np.zeros((n_accounts, n_bars, n_assets))
-    traded = np.zeros((n_accounts, n_bars, n_assets))  # zeros that nobody writes cost nothing
-    fees = np.zeros((n_accounts, n_bars, n_assets))
-    financing = np.zeros((n_accounts, n_bars))
-    called = np.zeros((n_accounts, n_bars), dtype=np.bool_)
-    ruined = np.zeros(n_accounts, dtype=np.int64)
-    account = np.empty(FIXED + PER_ASSET * n_assets)
+    made = Simulated(  # by numpy, whose zeros take no memory and no time until they are written
+        cash=np.empty((n_accounts, n_bars)),
+        equity=np.empty((n_accounts, n_bars)),
+        traded=np.zeros((n_accounts, n_bars, n_assets)),
+        fees=np.zeros((n_accounts, n_bars, n_assets)),
+        financing=np.zeros((n_accounts, n_bars)),
+        called=np.zeros((n_accounts, n_bars), dtype=bool),
+        ruined=np.zeros(n_accounts, dtype=np.int64),
+    )
+    run(np.empty(n_columns(n_assets)), bars, years, requests, cash, terms, floor, made)
+    return made
+
+
+@inner
+def run(
+    account: Array,  # [C], written: each account in turn
+    bars: Array,
+    years: Array,
+    requests: Array,
+    cash: float,
+    terms: Array,
+    floor: float,
+    made: Simulated,  # written; zeros where they are not
+) -> None:
+    """Run the accounts one after the other."""
+    n_accounts, n_bars, n_assets = requests.shape
     for k in range(n_accounts):
         open_account(account, cash)
-        held[k, 0] = equity[k, 0] = cash
-        asked = requests[k]
+        made.cash[k, 0] = made.equity[k, 0] = cash
         for t in range(1, n_bars):
-            settle(account, asked, t - 1, bars, t, years[t], terms)
+            if settle(account, requests[k], t - 1, bars, t, years[t], terms):
+                for a in range(n_assets):
+                    made.traded[k, t, a] = account[TRADED + PER_ASSET * a]
+                    made.fees[k, t, a] = account[FEE + PER_ASSET * a]
             if account[FINANCING] != 0.0:
-                financing[k, t] = account[FINANCING]
-            for a in range(n_assets):
-                c = PER_ASSET * a
-                if account[TRADED + c] != 0.0:
-                    traded[k, t, a], fees[k, t, a] = account[TRADED + c], account[FEE + c]
+                made.financing[k, t] = account[FINANCING]
             if account[EQUITY] <= floor:
-                ruined[k] = t
-                held[k, t:] = equity[k, t:] = account[EQUITY]
+                made.ruined[k] = t
+                made.cash[k, t:] = made.equity[k, t:] = account[EQUITY]
                 break
-            called[k, t] = account[CALLED] > 0.0
-            held[k, t], equity[k, t] = account[CASH], account[EQUITY]
-            for a in range(n_assets):
-                if account[UNITS + PER_ASSET * a] != 0.0:
-                    units[k, t, a] = account[UNITS + PER_ASSET * a]
-    return Simulated(held, equity, units, traded, fees, financing, called, ruined)
+            if account[CALLED] > 0.0:
+                made.called[k, t] = True
+            made.cash[k, t], made.equity[k, t] = account[CASH], account[EQUITY]
