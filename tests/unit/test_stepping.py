@@ -1,4 +1,4 @@
-"""Stepping by hand-worked numbers: rewards, ends, observations and random starts."""
+"""The kernel's loops of training by hand-worked numbers: rewards, ends, observations and random starts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tradebot.core import Array
-from tradebot.market import kernel, stepping
+from tradebot.market import kernel
 from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 from tradebot.market.kernel import CASH, ENTRY, EQUITY, PER_ASSET, REQUEST, UNITS
 
 TERMS = kernel.terms(Costs(commission_bps=0, half_spread_bps=0), Broker())
-ALL = np.array([[which, 0] for which in range(len(stepping.ACCOUNT_FEATURES))])
+ALL = np.array([[which, 0] for which in range(len(kernel.ACCOUNT_FEATURES))])
 
 
 def account(cash: float = 1000.0, n_assets: int = 1) -> Array:
@@ -40,7 +40,7 @@ def step(
     obs = np.empty((n, len(ALL)), np.float32)
     reward, terminated, truncated = np.empty(n), np.empty(n, bool), np.empty(n, bool)
     bar = np.zeros(n, np.int64)
-    ended = stepping.step_accounts(
+    ended = kernel.step_accounts(
         np.array([[[0.0, 0.0, 0.0]], [[open_, close, 0.0]]]),
         np.zeros(2),  # years
         np.empty((2, 0), np.float32),
@@ -113,9 +113,9 @@ def observed(a: Array, close: float) -> dict[str, float]:
     obs = np.full((2, 2 + len(ALL)), np.nan, np.float32)
     market = np.array([[7.0, 8.0], [0.25, -0.5]], np.float32)
     bars = np.array([[[99.0, 99.0, 0.0]], [[99.0, close, 0.0]]])
-    stepping.observe(obs, 1, market, bars, 1, a, 1000.0, ALL)
+    kernel.observe(obs, 1, market, bars, 1, a, 1000.0, ALL)
     assert np.isnan(obs[0]).all() and obs[1, :2].tolist() == [0.25, -0.5]
-    return dict(zip(stepping.ACCOUNT_FEATURES, obs[1, 2:].tolist(), strict=True))
+    return dict(zip(kernel.ACCOUNT_FEATURES, obs[1, 2:].tolist(), strict=True))
 
 
 def test_what_an_account_shows() -> None:
@@ -151,7 +151,7 @@ def test_features_come_in_the_order_and_of_the_asset_that_was_asked_for() -> Non
     obs = np.empty((1, 4), np.float32)
     bars = np.array([[[10.0, 12.0, 0.0], [20.0, 20.0, 0.0]]])
     features = np.array([[2, 1], [2, 0], [0, 0], [4, 0]])
-    stepping.observe(obs, 0, np.empty((1, 0), np.float32), bars, 0, a, 1000.0, features)
+    kernel.observe(obs, 0, np.empty((1, 0), np.float32), bars, 0, a, 1000.0, features)
     assert obs[0].tolist() == pytest.approx([-0.75, 0.25, 0.0, 25 * 2 / 1000])
 
 
@@ -160,7 +160,7 @@ def test_observations_stay_within_their_bound_whatever_the_account() -> None:
         a = account()
         a[[UNITS, EQUITY, ENTRY]] = -1e6, equity, 1e-3
         values = np.array(list(observed(a, 1e3).values()))
-        assert np.isfinite(values).all() and (np.abs(values) <= stepping.BOUND).all()
+        assert np.isfinite(values).all() and (np.abs(values) <= kernel.BOUND).all()
 
 
 # ---- random starts
@@ -171,7 +171,7 @@ def test_a_new_episode_begins_flat_within_its_level() -> None:
     accounts = np.full((n, kernel.n_columns(2)), np.nan)
     bar, last, episodes = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     ended = np.arange(n) > 0
-    stepping.begin_episodes(
+    kernel.begin_episodes(
         ended,
         np.zeros(n, np.int64),
         np.arange(n),
@@ -197,7 +197,7 @@ def test_a_new_episode_begins_flat_within_its_level() -> None:
 
 def test_starts_are_spread_evenly_and_depend_on_each_of_the_three() -> None:
     draws = np.array(
-        [stepping.hash_below(s, e, k, 10) for s in range(20) for e in range(20) for k in range(20)]
+        [kernel.hash_below(s, e, k, 10) for s in range(20) for e in range(20) for k in range(20)]
     )
     # 8000 draws over 10 bins: a bin holds 800 with a deviation of sqrt(8000 x .1 x .9) = 27.
     assert np.abs(np.bincount(draws, minlength=10) - 800).max() < 4 * 27
@@ -208,5 +208,5 @@ def test_starts_are_spread_evenly_and_depend_on_each_of_the_three() -> None:
 
 
 def test_two_keys_that_add_up_alike_do_not_draw_alike() -> None:
-    assert stepping.hash_below(1, 0, 0, 1 << 40) != stepping.hash_below(0, 1, 0, 1 << 40)
-    assert stepping.hash_below(0, 0, 1, 1 << 40) != stepping.hash_below(0, 1, 0, 1 << 40)
+    assert kernel.hash_below(1, 0, 0, 1 << 40) != kernel.hash_below(0, 1, 0, 1 << 40)
+    assert kernel.hash_below(0, 0, 1, 1 << 40) != kernel.hash_below(0, 1, 0, 1 << 40)
