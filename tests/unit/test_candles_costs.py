@@ -163,6 +163,17 @@ CASES = [
         [1000, 995, 995],
         costs={"impact_bps": 100},
     ),
+    Case(
+        "nobody pays to sell, however thin the market: what is sold brings nothing",
+        [(10, 10, 1_000_000), (10, 10, 1_000_000), (10, 10, 101)],
+        [1, 0, 0],
+        # Slip 5 % + 99.5 % x sqrt(100 / 1 000 000) = 5.995 %; then 5 % + 99.0 %, of which 100 % count.
+        [(1, 100, 10, 59.95), (2, -100, 10, 1000)],
+        [1059.95, 0, 0],
+        [1059.95, 1000, 0],
+        start=1059.95,
+        costs={"impact_bps": 9950, "half_spread_bps": 500},
+    ),
     # ---- volume
     Case(
         "what the volume leaves of an order is dropped until something else is asked for",

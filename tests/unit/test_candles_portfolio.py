@@ -151,6 +151,17 @@ CASES = [
         costs={"commission_bps": 100},
     ),
     Case(
+        "and to what the least commission leaves of it, which the whole order would not have paid",
+        [TRIPLED, B],
+        [(0.5, 0), (0.5, 0.5), (0.5, 0.5), (0.5, 0.5)],
+        # 1 % of the 1000 or so that are wanted is above 8; 505 less 8 is 497.
+        [(1, "A", 50.5, 10, 8), (2, "B", 24.85, 20, 8)],
+        [1018, 505, 0, 0],
+        [1018, 2020, 2012, 2012],
+        start=1018,
+        costs={"commission_bps": 100, "minimum_commission": 8},
+    ),
+    Case(
         "and to whole units of that",
         [TRIPLED, [(70, 70)] * 4],
         [(0.5, 0), (0.5, 0.5), (0.5, 0.5), (0.5, 0.5)],
@@ -183,6 +194,17 @@ CASES = [
         [1000, 0, 0, 0],
         [1000] * 4,
         costs={"participation": 0.1},
+    ),
+    Case(
+        "an order that the volume cuts counts with the fee that it does pay",
+        [[(10, 10, 100)] * 3, [(20, 20, 1000)] * 3],
+        [(0.5, 0.5)] * 3,
+        # 10 of A at a fee of 1. E = 1005 - .01 x .5 E = 1000.
+        [(1, "A", 10, 10, 1), (1, "B", 25, 20, 5)],
+        [1006, 400, 400],
+        [1006, 1000, 1000],
+        start=1006,
+        costs={"commission_bps": 100, "participation": 0.1},
     ),
     Case(
         "twice the equity in all",
