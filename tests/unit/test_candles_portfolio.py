@@ -207,6 +207,18 @@ CASES = [
         costs={"commission_bps": 100, "participation": 0.1},
     ),
     Case(
+        "with leverage a fee takes more room than its own",
+        [[(10, 10), (10, 8), (8, 8)], B[:3]],
+        [(1.5, 0), (1.5, 0.5), (1.5, 0.5)],
+        # Twice 700 less 1200 in A: x = 200 - 2 x .01 x
+        [(1, "A", 150, 10, 15), (2, "B", 10 / 1.02, 20, 2 / 1.02)],
+        [1015, -500, -500 - 202 / 1.02],
+        [1015, 700, 700 - 2 / 1.02],
+        start=1015,
+        costs={"commission_bps": 100},
+        rules={"leverage": 2},
+    ),
+    Case(
         "twice the equity in all",
         [A, B],
         [(1, -1), (1, -1), (1, -1), (1, -1)],
@@ -256,6 +268,22 @@ CASES = [
         [(1, "A", 50, 10, 0), (1, "B", -25, 20, 0), (3, "B", 25, 60, 0)],
         [1000, 1000, 1000, -500],
         [1000, 2000, 2500, 2500],
+    ),
+    Case(
+        "who is served first leaves the fee of what turns after it",
+        [A[:3], [(20, 20), (20, 40), (40, 40)], TRIPLED[:3]],
+        [(0, 0.25, 0.5), (0.4, -0.1, 0.5), (0.4, -0.1, 0.5)],
+        # 250 and the 500 of B less its fee of 5 buy A and pay 1 % for that; B finds no room to be short.
+        [
+            (1, "B", 12.5, 20, 2.5),
+            (1, "C", 50, 10, 5),
+            (2, "A", 74.5 / 1.01, 10, 7.45 / 1.01),
+            (2, "B", -12.5, 40, 5),
+        ],
+        [1007.5, 250, 0],
+        [1007.5, 2250, 2245 - 7.45 / 1.01],
+        start=1007.5,
+        costs={"commission_bps": 100},
     ),
     # ---- long and short
     Case(
