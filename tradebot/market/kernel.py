@@ -23,10 +23,11 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then five for each asset. FINANCING, TRADED and FEE are of the last bar.
+# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar; ORDER
+# (signed units) waits within a bar to be filled.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ENTRY, TRADED, FEE = range(6, 11)  # of asset 0; asset a has them 5 a further on
-FIXED, PER_ASSET = 6, 5
+UNITS, REQUEST, ENTRY, TRADED, FEE, ORDER = range(6, 12)  # of asset 0; asset a has them 6 a further on
+FIXED, PER_ASSET = 6, 6
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -163,7 +164,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 @inner
 def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Write in TRADED the orders that bring all that is asked for to its weight of the equity after all fees.
+    """Write in ORDER the orders that bring all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
@@ -174,7 +175,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
         above, below = equity, 1.0
         for a in range(bars.shape[1]):
             c = PER_ASSET * a
-            account[TRADED + c] = 0.0
+            account[ORDER + c] = 0.0
             if not is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms):
                 continue
             units, price, volume = account[UNITS + c], bars[t, a, OPEN], bars[t, a, VOLUME]
@@ -188,7 +189,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
             size = fillable(wanted, units, volume, terms)
             if size == 0.0:
                 continue
-            account[TRADED + c] = size
+            account[ORDER + c] = size
             fixed, rate = fee_terms(size, price, volume, terms)
             side = rate if size > 0.0 else -rate
             above -= fixed
@@ -259,16 +260,17 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
         for c in range(0, PER_ASSET * n, PER_ASSET):
             units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
             lacks = np.isnan(bars[t, c // PER_ASSET, OPEN])
-            account[TRADED + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
+            account[ORDER + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
     for opens in (False, True):
         for a in range(n):
             c = PER_ASSET * a
-            size, before = account[TRADED + c], account[UNITS + c]
+            size, before = account[ORDER + c], account[UNITS + c]
             price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
             if size == 0.0 or (before * size >= 0.0 or abs(size) > abs(before)) != opens:
                 continue
+            account[ORDER + c] = 0.0
             if opens:
-                account[TRADED + c] = size = affordable(account, c, size, price, volume, gross, terms)
+                size = affordable(account, c, size, price, volume, gross, terms)
                 if size == 0.0:
                     continue
             fixed, rate = fee_terms(size, price, volume, terms)
