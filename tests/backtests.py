@@ -5,6 +5,7 @@ import numpy as np
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 
@@ -47,7 +48,7 @@ def backtest(
         market,
         {f"seed {i}": spells(n, i) for i in range(first_seed, first_seed + seeds)},
         {"buy_and_hold": np.ones(n), "flat": np.zeros(n)},
-        cash=10_000.0,
+        market=TradingConfig(cash=10_000.0),
         costs=Costs(commission_bps=2.5, half_spread_bps=1.5),
         in_sample=in_sample,
     )

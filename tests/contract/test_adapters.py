@@ -23,7 +23,7 @@ from tradebot.envs.trading_gym import GymTradingEnv, GymTradingVectorEnv
 from tradebot.market import kernel
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.market.env import RUIN, TradingEnv, reward_scale, span
+from tradebot.market.env import RUIN, TradingEnv, quotes, reward_scale, span
 
 WILD = walk(150, seed=1, move=0.8, gap=0.5)  # moves enough to ruin who is short, or even long
 SETTINGS: dict[str, Any] = {"actions": "long-short", "window": 12}
@@ -141,14 +141,13 @@ def test_equity_and_position_at_the_end_are_those_of_the_kernel_that_replays_the
         equity.append(info["equity"])
         position.append(info["position"])
     assert t == 35  # decisions on the bars from 5 March, number 64, to the last but one, number 98
-    requests = np.array([-1.0, 0.0, 1.0])[chosen[: t + 1], None]
-    price = market.rows(64, 99)
-    costs = Costs()
-    _, units, worth, *_ = kernel.simulate(
-        price.open[:, 0], price.close[:, 0], requests, 100_000.0, costs.buy, costs.sell, 1_000.0
-    )
-    assert equity == worth[1:, 0].tolist()
-    assert position == pytest.approx(units[1:, 0] * price.close[1:, 0] / worth[1:, 0], abs=1e-12)
+    requests = np.array([-1.0, 0.0, 1.0])[chosen[: t + 1]]
+    price, config, costs = market.rows(64, 99), TradingConfig(), Costs()
+    terms = kernel.terms(costs, config)
+    made = kernel.simulate(*quotes(price, costs), requests[None, :, None], 100_000.0, terms, 1_000.0)
+    units, worth = made.units[0, 1:, 0], made.equity[0, 1:]
+    assert equity == worth.tolist()
+    assert position == pytest.approx(units * price.close[1:, 0] / worth, abs=1e-12)
 
 
 def test_a_reset_in_the_middle_of_an_episode_begins_the_next_one() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.learning import ar1
 from tradebot.backtest import engine
 from tradebot.market import synthetic
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 
 N = 1_000_000
@@ -26,7 +27,9 @@ def test_the_optimal_rule_earns_the_optimum_in_the_simulator() -> None:
     assert score == pytest.approx(ar1.OPTIMUM_BP, abs=4 * 2.0 / np.sqrt(N))
 
     costs = Costs(commission_bps=ar1.COST_BP, half_spread_bps=0)
-    test = engine.run("x", bars, {"rule": requests}, {}, cash=1.0, costs=costs, in_sample=False)
+    test = engine.run(
+        "x", bars, {"rule": requests}, {}, market=TradingConfig(cash=1.0), costs=costs, in_sample=False
+    )
     growth = 1e4 * np.log(test.ensemble.equity[-1]) / (N - 1)
     r = np.diff(np.log(bars.close[:, 0]))
     luck = 1e4 * np.mean(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import signal
 
-from tests.candles import bars, walk
+from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, InputError
 from tradebot.evidence.audit import check_causal, corrupted, first_change
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 
 MARKET = walk(300, seed=4)  # from 2020-01-01: bar 152 is 2020-06-01, bar 20 is 2020-01-21
 
@@ -34,8 +33,7 @@ def test_a_future_and_its_mirror_image_move_against_each_other() -> None:
 
 
 def test_several_symbols_have_a_future_of_their_own_each() -> None:
-    both = {c: np.hstack([getattr(MARKET, c)] * 2) for c in COLUMNS}
-    other = corrupted(replace(MARKET, symbols=("A", "B"), **both), 100, seed=1)
+    other = corrupted(side_by_side(MARKET, MARKET), 100, seed=1)
     assert not np.isclose(other.close[101:, 0], other.close[101:, 1]).any()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.candles import bars
 from tradebot.backtest import engine
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 
 
@@ -203,7 +204,13 @@ def test_candles(case: Case) -> None:
     market = bars(open_, close)
     costs = Costs(commission_bps=case.commission, half_spread_bps=case.half_spread)
     test = engine.run(
-        "x", market, {"m": np.array(case.requests)}, {}, cash=case.start, costs=costs, in_sample=False
+        "x",
+        market,
+        {"m": np.array(case.requests)},
+        {},
+        market=TradingConfig(cash=case.start),
+        costs=costs,
+        in_sample=False,
     )
     track, fills = test.members[0], test.members[0].fills
     signed = fills["units"].where(fills["side"] == "buy", -fills["units"])

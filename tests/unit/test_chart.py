@@ -11,6 +11,7 @@ import pytest
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.core import Array, InputError
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.report import chart, plots
 from tradebot.stats.metrics import drawdown
@@ -80,7 +81,7 @@ def test_the_chart_of_a_short_backtest_has_every_bar() -> None:
     source, *_ = (found for found in columns(drawn.document) if "depth" in found)
     assert "Drawn from" not in drawn.blocks[0].note
     np.testing.assert_array_equal(source["x"], result.bars.timestamps.astype(float) / 1e3)
-    np.testing.assert_allclose(source["weight"], result.ensemble.weight, rtol=1e-6)
+    np.testing.assert_allclose(source["weight"], result.ensemble.weight[:, 0], rtol=1e-6)
     members = [member.equity / 1e4 for member in result.members]
     np.testing.assert_allclose(source["low0"], np.quantile(members, 0.25, axis=0), rtol=1e-6)
     np.testing.assert_allclose(source["high0"], np.quantile(members, 0.75, axis=0), rtol=1e-6)
@@ -130,7 +131,13 @@ def test_ruin_is_drawn_at_the_floor() -> None:
     jump = np.append(np.full(50, 100.0), np.full(50, 250.0))  # a short position loses 150 % of its value
     market = bars(close=jump)
     result = engine.run(
-        "dqn", market, {"seed 0": -np.ones(100)}, {}, cash=1e4, costs=Costs(), in_sample=False
+        "dqn",
+        market,
+        {"seed 0": -np.ones(100)},
+        {},
+        market=TradingConfig(cash=1e4),
+        costs=Costs(),
+        in_sample=False,
     )
     drawn = chart.charts([result])
     source, *_ = (found for found in columns(drawn.document) if "depth" in found)

@@ -14,7 +14,7 @@ from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, InputError
 from tradebot.market import features
 from tradebot.market.features import MARKET_FEATURES
-from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
+from tradebot.market.stepping import ACCOUNT_FEATURES, BOUND
 from tradebot.prices.bars import PRICES, Bars
 
 LOOKBACK = 20
@@ -109,10 +109,9 @@ def test_several_symbols_have_the_features_that_each_has_alone(name: str) -> Non
         assert np.array_equal(
             found[:, a], MARKET_FEATURES[name].compute(alone, LOOKBACK)[:, 0], equal_nan=True
         )
-        assert np.array_equal(
-            features.table(both, [name], LOOKBACK, asset=a).market,
-            features.table(alone, [name], LOOKBACK).market,
-        )
+        table, single = (features.table(market, [name], LOOKBACK) for market in (both, alone))
+        assert table.names == (f"A: {name}", f"B: {name}")
+        assert np.array_equal(table.market[:, a], single.market[:, 0])
 
 
 def test_the_unit_of_the_prices_does_not_matter() -> None:
@@ -129,13 +128,13 @@ def test_no_names_mean_all_of_them_and_the_longest_warm_up() -> None:
     assert table.names == (*MARKET_FEATURES, *ACCOUNT_FEATURES)
     assert table.market.shape == (400, len(MARKET_FEATURES)) and table.market.dtype == np.float32
     assert table.warmup == 60 and not table.market[:60].any()
-    assert table.account.tolist() == list(range(len(ACCOUNT_FEATURES)))
+    assert table.account.tolist() == [[k, 0] for k in range(len(ACCOUNT_FEATURES))]
 
 
 def test_the_market_comes_first_then_the_account_each_in_the_order_given() -> None:
     table = features.table(MARKET, ["request", "rsi", "equity", "last_return"], LOOKBACK)
     assert table.names == ("rsi", "last_return", "request", "equity")
-    assert table.account.tolist() == [2, 0]
+    assert table.account.tolist() == [[2, 0], [0, 0]]
     assert table.market[399, 1] == np.float32(PLAIN["last_return"](399))
 
 

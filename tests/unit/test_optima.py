@@ -10,6 +10,7 @@ import pytest
 from tradebot.backtest import engine
 from tradebot.core import Array
 from tradebot.market import features, optima, synthetic
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.optima import Optimum
 from tradebot.market.synthetic import AR1, GBM, OU, Leak, Regime
@@ -22,7 +23,9 @@ BP = 1e-4
 def wealth(bars: Bars, requests: Array, cost: float = 0.0) -> Array:
     """[T] equity of the account that makes these requests, per unit of cash at the start."""
     costs = Costs(commission_bps=cost / BP, half_spread_bps=0)
-    test = engine.run("x", bars, {"rule": requests}, {}, cash=1.0, costs=costs, in_sample=False)
+    test = engine.run(
+        "x", bars, {"rule": requests}, {}, market=TradingConfig(cash=1.0), costs=costs, in_sample=False
+    )
     return test.ensemble.equity
 
 

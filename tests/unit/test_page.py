@@ -14,6 +14,7 @@ import pytest
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.report import page, plots, tables
 from tradebot.stats.bootstrap import Interval
@@ -88,7 +89,7 @@ def test_no_string_that_is_given_becomes_part_of_the_page() -> None:
         market,
         hold,
         {f"{ATTACK} again": np.ones(len(market))},
-        cash=1e4,
+        market=TradingConfig(cash=1e4),
         costs=Costs(),
         in_sample=True,
     )
@@ -122,7 +123,7 @@ def test_the_months_and_the_year_are_in_a_table() -> None:
         market,
         {"rule": np.ones(4)},
         {"buy_and_hold": np.ones(4)},
-        cash=1e3,
+        market=TradingConfig(cash=1e3),
         costs=FREE,
         in_sample=False,
     )
@@ -137,7 +138,9 @@ def test_the_months_and_the_year_are_in_a_table() -> None:
 def test_the_trades_are_in_a_table_and_the_rest_is_counted() -> None:
     n = 1300
     by_turns = np.tile([1.0, 0.0], n // 2)  # enters at every even bar, leaves at the next
-    result = engine.run("rule", bars(n=n), {"rule": by_turns}, {}, cash=1e4, costs=FREE, in_sample=False)
+    result = engine.run(
+        "rule", bars(n=n), {"rule": by_turns}, {}, market=TradingConfig(cash=1e4), costs=FREE, in_sample=False
+    )
     assert len(result.ensemble.trades) == 650
     html = render(result)
     assert "650 round trips" in html and "the latest 300 are shown, all are in trades.csv" in html

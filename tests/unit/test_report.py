@@ -17,6 +17,7 @@ from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
+from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.report import plots, tables
 from tradebot.report.tables import readable
@@ -190,7 +191,9 @@ def test_hindsight_is_told_once_with_what_each_backtest_captured_of_it() -> None
 
 def test_buy_and_hold_is_not_compared_with_itself() -> None:
     market = bars()
-    held = engine.run("x", market, {"x": np.ones(300)}, {}, cash=1e4, costs=Costs(), in_sample=False)
+    held = engine.run(
+        "x", market, {"x": np.ones(300)}, {}, market=TradingConfig(cash=1e4), costs=Costs(), in_sample=False
+    )
     assert "vs buy_and_hold" not in printed(held)
     assert "95 % from" in printed(held)
 
@@ -235,7 +238,13 @@ def test_a_ruined_account_is_drawn_at_the_floor_of_the_log_axis() -> None:
     jump = np.append(np.full(50, 100.0), np.full(50, 250.0))  # a short position loses 150 % of its value
     market = bars(close=jump)
     result = engine.run(
-        "dqn", market, {"seed 0": -np.ones(100)}, {}, cash=1e4, costs=Costs(), in_sample=False
+        "dqn",
+        market,
+        {"seed 0": -np.ones(100)},
+        {},
+        market=TradingConfig(cash=1e4),
+        costs=Costs(),
+        in_sample=False,
     )
     assert result.ensemble.equity.min() < plots.FLOOR * 1e4
     figure = plots.equity(result)
@@ -247,7 +256,15 @@ def test_a_ruined_account_is_drawn_at_the_floor_of_the_log_axis() -> None:
 @pytest.mark.parametrize("growth", [1.0, 1.001, 1.5, 10.0, 1e3, 1e6])
 def test_the_log_axis_has_a_few_ticks_in_plain_numbers_whatever_the_growth(growth: float) -> None:
     market = bars(close=np.geomspace(100, 100 * growth, 50))
-    result = engine.run("rule", market, {"seed 0": np.ones(50)}, {}, cash=1e4, costs=Costs(), in_sample=False)
+    result = engine.run(
+        "rule",
+        market,
+        {"seed 0": np.ones(50)},
+        {},
+        market=TradingConfig(cash=1e4),
+        costs=Costs(),
+        in_sample=False,
+    )
     figure = plots.equity(result)
     plots.png(figure)  # ticks are placed when it is drawn
     axes = figure.axes[0]
@@ -296,7 +313,9 @@ def test_the_position_figure_marks_every_entry_and_every_exit() -> None:
 def test_a_rule_that_never_trades_has_no_marks() -> None:
     market = bars()
     flat = {"flat": np.zeros(len(market))}
-    result = engine.run("flat", market, flat, {}, cash=1e4, costs=Costs(), in_sample=False)
+    result = engine.run(
+        "flat", market, flat, {}, market=TradingConfig(cash=1e4), costs=Costs(), in_sample=False
+    )
     figure = plots.position(result)
     assert markers(figure.axes[0]) == {}
     assert plots.png(figure).startswith(PNG)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.candles import bars, walk
+from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, Box, Discrete, InputError
-from tradebot.market import env, features, kernel
+from tradebot.market import env, features, kernel, stepping
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv
+from tradebot.market.rewards import REWARDS
 from tradebot.prices.bars import Bars
 
 MARKET = walk(120, seed=4)
+TWO = replace(side_by_side(MARKET, walk(120, seed=5)), symbols=("A", "B"))
 FREE = Costs(commission_bps=0, half_spread_bps=0)
-FLAT = np.zeros((1, kernel.N_COLUMNS))
+FLAT = np.zeros((1, kernel.n_columns(1)))
 
 
 def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
@@ -27,9 +30,9 @@ def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
     config = {
         key: changes.pop(key)
         for key in list(changes)
-        if key in TradingConfig.model_fields and key != "window"
+        if key in TradingConfig.model_fields and key not in ("window", "reward")
     }
-    settings = {"actions": "long-short", "features": ("last_return", *kernel.ACCOUNT_FEATURES)} | config
+    settings = {"actions": "long-short", "features": ("last_return", *stepping.ACCOUNT_FEATURES)} | config
     given = {"first": 20, "last": len(market) - 1} | changes
     return TradingEnv(market, TradingConfig(**settings), FREE, **given)
 
@@ -71,8 +74,8 @@ def test_prices_without_risk_leave_rewards_as_they_are(growth: float) -> None:
 def test_discrete_schemes_are_targets_and_know_which_action_is_idle() -> None:
     assert make(actions="long-flat").action_space == Discrete(2, idle=0)
     assert make(actions="long-short").action_space == Discrete(3, idle=1)
-    assert make(actions="long-flat").requests(np.array([1, 0]), FLAT).tolist() == [1, 0]
-    assert make(actions="long-short").requests(np.array([2, 0, 1]), FLAT).tolist() == [1, -1, 0]
+    assert make(actions="long-flat").requests(np.array([1, 0]), FLAT).tolist() == [[1], [0]]
+    assert make(actions="long-short").requests(np.array([2, 0, 1]), FLAT).tolist() == [[1], [-1], [0]]
 
 
 def test_orders_hold_buy_and_sell_everything() -> None:
@@ -81,7 +84,7 @@ def test_orders_hold_buy_and_sell_everything() -> None:
     market.reset()
     asked = []
     for action in (0, 1, 0, 1, 2, 0, 2):  # to buy twice or to sell what is not held is to hold
-        asked.append(float(market.requests(np.array([action]), market.accounts)[0]))
+        asked.append(float(market.requests(np.array([action]), market.accounts)[0, 0]))
         market.step(np.array([action]))
         assert market.accounts_left[0, kernel.REQUEST] == asked[-1]
     assert asked == [0, 1, 1, 1, 0, 0, 0]
@@ -91,7 +94,71 @@ def test_weights_are_clipped_to_their_bounds() -> None:
     market = make(actions="weights")
     assert isinstance(market.action_space, Box) and market.action_space.shape == (1,)
     found = market.requests(np.array([[0.25], [3.0], [-1.5]], np.float32), FLAT)
-    assert found.tolist() == [0.25, 1.0, -1.0] and found.dtype == np.float64
+    assert found.tolist() == [[0.25], [1.0], [-1.0]] and found.dtype == np.float64
+
+
+def test_of_several_symbols_a_discrete_action_is_one_of_them_or_cash() -> None:
+    flat = np.zeros((1, kernel.n_columns(2)))
+    assert make(TWO, actions="long-flat").action_space == Discrete(3, idle=0)
+    assert make(TWO, actions="long-short").action_space == Discrete(5, idle=2)
+    assert make(TWO, actions="orders").action_space == Discrete(4, idle=0)
+    found = make(TWO, actions="long-flat").requests(np.arange(3), flat)
+    assert found.tolist() == [[0, 0], [1, 0], [0, 1]]
+    found = make(TWO, actions="long-short").requests(np.arange(5), flat)
+    assert found.tolist() == [[0, -1], [-1, 0], [0, 0], [1, 0], [0, 1]]
+    flat[0, kernel.REQUEST :: kernel.PER_ASSET] = 0, 1
+    found = make(TWO, actions="orders").requests(np.array([0, 1, 2, 3]), np.repeat(flat, 4, axis=0))
+    assert found.tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
+
+
+def test_weights_of_several_symbols_are_scaled_down_to_the_leverage() -> None:
+    action = np.array([[0.5, -0.25], [1.0, -1.0], [3.0, 1.0]], np.float32)
+    flat = np.zeros((3, kernel.n_columns(2)))
+    assert make(TWO, actions="weights").requests(action, flat).tolist() == [
+        [0.5, -0.25],
+        [0.5, -0.5],
+        [0.5, 0.5],
+    ]
+    levered = make(TWO, actions="weights", leverage=2.0)
+    assert levered.action_space.high.tolist() == [2, 2]
+    assert levered.requests(action, flat).tolist() == [[0.5, -0.25], [1, -1], [4 / 3, 2 / 3]]
+
+
+def test_several_symbols_are_observed_one_after_the_other_and_then_the_account() -> None:
+    market = make(TWO, features=("last_return", "equity", "position"), actions="long-flat")
+    assert market.table.names == ("A: last_return", "B: last_return", "equity", "A: position", "B: position")
+    market.reset()
+    step = market.step(np.array([2]))
+    one, other = (np.log(TWO.close[21] / TWO.close[20]) / features.volatility(TWO, 20)[21]).tolist()
+    grown = TWO.close[21, 1] / TWO.open[21, 1]
+    assert step.next_obs[0].tolist() == pytest.approx([one, other, math.log(grown), 0.0, 1.0], rel=1e-5)
+    assert step.reward[0] == pytest.approx(math.log(grown), rel=1e-12)
+
+
+# ---- rewards
+
+
+def test_another_reward_is_made_of_the_log_growth_and_remembers_an_episode() -> None:
+    plain = make(first=20, last=30, cash=1000.0)
+    sharpe = make(first=20, last=30, cash=1000.0, reward=REWARDS["differential-sharpe"])
+    memory = np.zeros((1, 2))
+    for market in (plain, sharpe):
+        market.reset()
+    for t in range(25):  # two episodes and a half
+        action = np.array([(0, 2, 1)[t % 3]])
+        before, after = plain.step(action), sharpe.step(action)
+        assert after.reward == pytest.approx(REWARDS["differential-sharpe"].compute(before.reward, memory))
+        if after.truncated[0]:
+            memory[:] = 0.0
+
+
+def test_a_reward_that_remembers_goes_on_where_it_was() -> None:
+    market, other = (make(reward=REWARDS["differential-sharpe"]) for _ in range(2))
+    market.reset()
+    for action in (2, 1, 0):
+        market.step(np.array([action]))
+    other.load_state_dict(market.state_dict())
+    assert np.array_equal(market.step(np.array([2])).reward, other.step(np.array([2])).reward)
 
 
 def test_an_action_that_is_not_a_number_is_an_error_and_not_a_silent_nan() -> None:
@@ -189,16 +256,6 @@ def test_ruin_at_the_last_bar_is_ruin_and_not_a_cut() -> None:
 
 
 # ---- refusals
-
-
-def test_several_symbols_are_refused() -> None:
-    two = Bars(
-        MARKET.timestamps,
-        ("A", "B"),
-        **{c: np.repeat(getattr(MARKET, c), 2, axis=1) for c in ("open", "high", "low", "close", "volume")},
-    )
-    with pytest.raises(InputError, match=r"^one symbol can be traded at a time, not A, B$"):
-        make(two)
 
 
 @pytest.mark.parametrize(("first", "last"), [(19, 50), (50, 50), (20, 120)])

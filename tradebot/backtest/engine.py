@@ -226,8 +226,8 @@ class Backtest:
 def run(
     name: str,
     bars: Bars,  # exactly the span
-    members: Mapping[str, Array],  # name -> requests [T, A]
-    baselines: Mapping[str, Array],  # name -> requests [T, A]
+    members: Mapping[str, Array],  # name -> requests [T, A], or [T] of the only symbol
+    baselines: Mapping[str, Array],  # the same
     *,
     market: TradingConfig,  # cash, leverage, margin, when to rebalance
     costs: Costs,
@@ -241,12 +241,14 @@ def run(
     """
     if both := {"ensemble", *members} & baselines.keys():
         raise ValueError(f"{', '.join(sorted(both))}: a name stands for one account")
-    for account, request in (*members.items(), *baselines.items()):
-        _check_requests(account, request, bars, market.leverage)
-    requests = np.stack(list(members.values()))  # [M, T, A]
+    rows = {
+        account: _checked(account, request, bars, market.leverage)
+        for account, request in (*members.items(), *baselines.items())
+    }
+    requests = np.stack([rows[account] for account in members])  # [M, T, A]
     hold = np.full((1, *bars.close.shape), 1.0 / len(bars.symbols))
     columns = [hold, requests.mean(axis=0, keepdims=True), requests]
-    columns += [request[None] for request in baselines.values()]
+    columns += [rows[account][None] for account in baselines]
     names = ["buy_and_hold", "ensemble", *members, *baselines]
     _, ensemble, *tracks = _tracks(bars, names, np.concatenate(columns), market, costs)
     return Backtest(
@@ -283,10 +285,9 @@ def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     return requests
 
 
-def _check_requests(account: str, request: Array, bars: Bars, leverage: float) -> None:
-    """Raise InputError for the first row that is no weights, or more of them than the leverage allows."""
-    if request.shape != bars.close.shape:
-        raise ValueError(f"{account}: requests of shape {request.shape} for bars of {bars.close.shape}")
+def _checked(account: str, requests: Array, bars: Bars, leverage: float) -> Array:
+    """Requests as [T, A]. Raises InputError for the first row of more weights than the leverage allows."""
+    request = np.asarray(requests, dtype=np.float64).reshape(bars.close.shape)
     gross = np.nansum(np.abs(request), axis=1)
     bad = np.flatnonzero(~(gross <= leverage * (1 + 1e-9)))
     if len(bad):
@@ -295,6 +296,7 @@ def _check_requests(account: str, request: Array, bars: Bars, leverage: float) -
             f"{account} asks for {asked} on {spelled(bars.timestamps[bad[0]])}: the weights must not exceed"
             f" {leverage:g} in all (--leverage)"
         )
+    return request
 
 
 def _tracks(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.core import Array, InputError
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 
 POINTS = 8  # bars at which the future is changed: 3 calls of the function each
@@ -38,8 +38,9 @@ def corrupted(bars: Bars, t: int, seed: int, sign: float = 1.0) -> Bars:
         "low": np.minimum(open_, close) * np.exp(-0.1 * generator.random(shape)),
         "close": close,
         "volume": 1e5 * generator.random(shape),
+        "missing": np.zeros(shape, dtype=bool),
     }
-    columns: dict[str, Any] = {c: np.concatenate([getattr(bars, c)[: t + 1], future[c]]) for c in COLUMNS}
+    columns: dict[str, Any] = {c: np.concatenate([getattr(bars, c)[: t + 1], future[c]]) for c in future}
     return replace(bars, **columns)
 
 

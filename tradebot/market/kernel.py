@@ -386,8 +386,6 @@ def simulate(
             settle(account, asked, t - 1, bars, t, years[t], terms)
             if account[FINANCING] != 0.0:
                 financing[k, t] = account[FINANCING]
-            if account[CALLED] > 0.0:
-                called[k, t] = True
             for a in range(n_assets):
                 c = PER_ASSET * a
                 if account[TRADED + c] != 0.0:
@@ -396,6 +394,7 @@ def simulate(
                 ruined[k] = t
                 held[k, t:] = equity[k, t:] = account[EQUITY]
                 break
+            called[k, t] = account[CALLED] > 0.0
             held[k, t], equity[k, t] = account[CASH], account[EQUITY]
             for a in range(n_assets):
                 if account[UNITS + PER_ASSET * a] != 0.0:
