@@ -153,7 +153,8 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     held = units * price
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
-    target = weight * (equity + cost * held) / (1.0 + weight * cost)
+    below = 1.0 + weight * cost
+    target = weight * (equity + cost * held) / below if below > 0.0 else weight * equity
     if target * weight <= 0.0:
         target = 0.0
     elif abs(target - held) <= DUST * equity:
@@ -169,6 +170,7 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
     of the orders. They are found by rounds: with proportional costs the second finds what the first did.
+    Where an order to sell costs about all it brings (a least commission) there may be no such E': then E.
     """
     equity = left = account[EQUITY]
     for _ in range(ROUNDS):
@@ -198,9 +200,9 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
                 below += side * weight
             else:
                 above -= side * size * price
-        if above / below == left:
+        before, left = left, above / below if below > 0.0 and above < equity * below else equity
+        if left == before:
             return
-        left = above / below
 
 
 @inner
