@@ -79,7 +79,7 @@ any_costs = (
 any_rules = st.builds(
     TradingConfig,
     cash=st.just(CASH),
-    leverage=st.sampled_from([1.0, 1.5, 2.0, 3.0]),
+    leverage=st.sampled_from([1.0, 1.5, 2.0, 3.0, 20.0]),
     maintenance=st.sampled_from([0.0, 0.25, 0.5]),
     band=st.sampled_from([0.0, 0.03, 0.2]),
     rebalance=st.booleans(),
@@ -238,7 +238,8 @@ def test_the_equity_of_the_same_fills_falls_as_any_cost_rises(name: str, case: C
     cheap = replayed(found, changed(case.costs, **{name: factor * getattr(case.costs, name)}))
     assert (dear <= cheap + 1e-12 * scale(found)).all()
     if name in ("half_spread_bps", "impact_bps", "fixed_per_order"):  # which nothing caps
-        assert (dear < cheap)[np.cumsum(abs(found.traded).sum(axis=1))[: len(dear)] > 0].all()
+        value = np.cumsum(abs(found.traded * case.bars.open).sum(axis=1))[: len(dear)]
+        assert (dear < cheap)[value > 1.0].all()
 
 
 def columns(market: Bars, which: Iterable[int]) -> Bars:

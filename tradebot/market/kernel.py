@@ -23,11 +23,11 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then six for each asset. FINANCING, TRADED and FEE are of the last bar; ORDER
-# (signed units) waits within a bar to be filled.
+# Columns of an account: six, then seven for each asset. FINANCING, TRADED and FEE are of the last bar; ORDER
+# (signed units) waits within a bar to be filled. ANSWERED is the last request that the asset had a bar for.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ENTRY, TRADED, FEE, ORDER = range(6, 12)  # of asset 0; asset a has them 6 a further on
-FIXED, PER_ASSET = 6, 6
+UNITS, REQUEST, ANSWERED, ENTRY, TRADED, FEE, ORDER = range(6, 13)  # of asset 0; asset a's are 7 a further on
+FIXED, PER_ASSET = 6, 7
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -104,7 +104,7 @@ def close_out(account: Array) -> None:
     account[CASH] = account[EQUITY]
     account[SHORT] = account[CALLED] = 0.0
     for c in range(FIXED, len(account), PER_ASSET):
-        account[c] = account[c + REQUEST - UNITS] = 0.0
+        account[c] = account[c + REQUEST - UNITS] = account[c + ANSWERED - UNITS] = 0.0
 
 
 @inlined
@@ -297,7 +297,7 @@ def finance(account: Array, years: float, terms: Array) -> None:
 @inlined
 def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
     """Whether the asset with columns from c is to be brought to its weight at this open."""
-    changed = weight != account[REQUEST + c] or terms[ALWAYS] > 0.0
+    changed = weight != account[ANSWERED + c] or terms[ALWAYS] > 0.0
     return changed and not np.isnan(weight) and not np.isnan(price)
 
 
@@ -332,10 +332,9 @@ def settle(
     equity, gross, short = account[CASH], 0.0, 0.0
     for a in range(n):
         c = PER_ASSET * a
-        if called:
-            account[REQUEST + c] = 0.0
-        elif not np.isnan(bars[t, a, OPEN]):
-            account[REQUEST + c] = requests[r, a]
+        account[REQUEST + c] = 0.0 if called else requests[r, a]
+        if called or not np.isnan(bars[t, a, OPEN]):
+            account[ANSWERED + c] = account[REQUEST + c]
         value = account[UNITS + c] * bars[t, a, CLOSE]
         equity += value
         gross += abs(value)
