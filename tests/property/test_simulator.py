@@ -116,6 +116,15 @@ def scale(track: Track) -> float:
     return float(max(np.abs(track.equity).max(), np.abs(track.traded * track.bars.open).sum(axis=1).max()))
 
 
+def columns(market: Bars, which: Iterable[int]) -> Bars:
+    """These assets of a market under the names A, B, C ..."""
+    which = list(which)
+    names = ("open", "high", "low", "close", "volume", "missing")
+    return replace(
+        market, symbols=tuple("ABCD"[: len(which)]), **{n: getattr(market, n)[:, which] for n in names}
+    )
+
+
 # A short position that the price runs away from: 100 at 10 bring 1000, at 30 the account owes 1000.
 SQUEEZE = Case(
     bars([10, 10, 10, 30, 20, 20], [10, 10, 30, 20, 20, 20]),
@@ -128,6 +137,18 @@ SQUEEZE = Case(
 def test_the_example_of_a_squeeze_is_one() -> None:
     """Else nothing below would be sure to go through ruin."""
     assert simulated(SQUEEZE).ruined == 2
+
+
+STILL = bars([10.0] * 4, [10.0] * 4)
+# One is closed while the other is bought: at 10 all that was in A is in B, and A is sold once.
+SWITCH = Case(columns(STILL, [0, 0]), np.array([[1.0, 0], [0, 1], [0, 0], [0, 0]]), Costs(), SQUEEZE.market)
+# Orders so small that the least commission takes all they bring: 4 to sell 4 worth of A.
+SMALL = Case(
+    columns(STILL, [0, 0]),
+    np.array([[0.6, -0.6], [0.596, -0.596], [0, 0], [0, 0]]),
+    Costs(fees="free", minimum_commission=50),
+    TradingConfig(cash=CASH, leverage=2.0),
+)
 
 
 # ---- the books
@@ -150,6 +171,7 @@ def test_cash_and_holdings_are_the_equity_at_every_bar(case: Case) -> None:
 
 @given(cases())
 @example(SQUEEZE)
+@example(SWITCH)
 @settings(deadline=None, max_examples=300)
 def test_the_change_of_equity_is_price_gains_less_fees_and_financing_bar_by_bar(case: Case) -> None:
     found = simulated(case)
@@ -174,15 +196,16 @@ def test_profits_of_the_trades_less_financing_add_up_to_the_change_of_equity(cas
 
 @given(cases())
 @example(SQUEEZE)
+@example(SWITCH)
 @settings(deadline=None, max_examples=200)
 def test_fills_and_financing_replayed_give_the_equity(case: Case) -> None:
     found = simulated(case)
-    cash, units = CASH - np.cumsum(found.financing), np.zeros_like(found.units)
-    for fill in found.fills.itertuples():
-        signed = fill.units if fill.side == "buy" else -fill.units
-        cash[fill.bar :] -= signed * fill.price + fill.fee
-        units[fill.bar :, case.bars.symbols.index(fill.symbol)] += signed
-    worth = cash + (units * case.bars.close).sum(axis=1)
+    fills, paid, units = found.fills, found.financing.copy(), np.zeros_like(found.units)
+    bar, asset = fills["bar"].to_numpy(), [case.bars.symbols.index(symbol) for symbol in fills["symbol"]]
+    signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
+    np.add.at(units, (bar, asset), signed)
+    np.add.at(paid, bar, signed * fills["price"].to_numpy() + fills["fee"].to_numpy())
+    worth = CASH - np.cumsum(paid) + (np.cumsum(units, axis=0) * case.bars.close).sum(axis=1)
     assert worth == pytest.approx(found.equity, abs=1e-9 * scale(found))
 
 
@@ -240,15 +263,6 @@ def test_the_equity_of_the_same_fills_falls_as_any_cost_rises(name: str, case: C
     if name in ("half_spread_bps", "impact_bps", "fixed_per_order"):  # which nothing caps
         value = np.cumsum(abs(found.traded * case.bars.open).sum(axis=1))[: len(dear)]
         assert (dear < cheap)[value > 1.0].all()
-
-
-def columns(market: Bars, which: Iterable[int]) -> Bars:
-    """These assets of a market under the names A, B, C ..."""
-    which = list(which)
-    names = ("open", "high", "low", "close", "volume", "missing")
-    return replace(
-        market, symbols=tuple("ABCD"[: len(which)]), **{n: getattr(market, n)[:, which] for n in names}
-    )
 
 
 @given(cases(assets=(1, 1)))
@@ -345,6 +359,17 @@ def test_no_position_grows_beyond_the_leverage(case: Case) -> None:
     after = before + found.traded
     grown = ((np.abs(after) > np.abs(before)) | (after * before < 0)).any(axis=1)
     assert (gross <= case.market.leverage * equity + 1e-9 * scale(found))[grown].all()
+
+
+@given(cases())
+@example(SMALL)
+@settings(deadline=None, max_examples=300)
+def test_no_order_leads_away_from_the_weight_that_is_asked_for(case: Case) -> None:
+    found = simulated(case)
+    equity = at_open(found)[0][0][1:, None]
+    held, target = found.units[:-1] * case.bars.open[1:], case.requests[:-1] * equity
+    beyond = (np.abs(held) > np.abs(target) + 1e-9 * scale(found)) & (held * target >= 0) & (equity > 0)
+    assert (found.traded[1:] * held <= 0)[beyond].all()
 
 
 @given(
