@@ -15,7 +15,7 @@ def breakout(bars):
     """Long above the highest close of the last 100 bars, out below the lowest of 50; weights [T, A]."""
     close = pd.DataFrame(bars.close)
     weight = pd.DataFrame(np.nan, close.index, close.columns)  # NaN: hold what is held
-    weight[close >= close.rolling(100).max()] = 1.0
+    weight[close >= close.rolling(100).max()] = 1 / len(bars.symbols)
     weight[close <= close.rolling(50).min()] = 0.0
     return weight
 

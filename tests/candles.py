@@ -1,12 +1,20 @@
-"""Hand-made bars for tests: given opens and closes, daily, with a range that just holds them."""
+"""Hand-made bars for tests: given opens and closes, daily, with a range that just holds them.
+
+And `Case`: a table of candles, what is asked for at each, and the fills and the money that must come out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
+from tradebot.backtest import engine
 from tradebot.core import Array
+from tradebot.market.configs import TradingConfig
+from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 
 
@@ -74,3 +82,79 @@ def wild_market(n_assets: int, n_bars: int, seed: int) -> Bars:
         missing=absent,
         adjusted=False,
     )
+
+
+Candle = tuple[float, ...]  # open, close and, where it matters, volume
+Row = Sequence[float]  # a number for each asset
+
+
+class Case(NamedTuple):
+    """What happens to an account of 1000 at no costs, unless the case says otherwise.
+
+    One asset: a candle and a request a bar, fills (bar, signed units, price, fee). Several: the candles of
+    each (None where it lacks the bar), a request for each a bar, fills (bar, "B", signed units, price, fee).
+    """
+
+    name: str
+    candles: Sequence[Candle] | Sequence[Sequence[Candle | None]]
+    requests: Sequence[float] | Sequence[Row]
+    fills: Sequence[tuple[Any, ...]]
+    cash: Sequence[float]
+    equity: Sequence[float]
+    start: float = 1000.0
+    costs: dict[str, Any] = {}  # noqa: RUF012
+    rules: dict[str, Any] = {}  # of the broker  # noqa: RUF012
+    called: Sequence[int] = ()  # bars at whose close the broker called
+    days: Sequence[int] = ()  # of the bars, one after the other unless given
+
+
+def _columns(candles: Sequence[Candle | None]) -> tuple[Array, Array, Array, Array]:
+    """Open, close, volume and what is missing [T] of one asset."""
+    missing = np.array([candle is None for candle in candles])
+    table, last = [], 0.0
+    for candle in candles:
+        open_, last, *volume = candle or (last, last, 0.0)
+        table.append((open_, last, *(volume or [1.0])))
+    open_, close, volume = np.array(table, dtype=np.float64).T
+    return open_, close, volume, missing
+
+
+def check(case: Case) -> None:
+    """Run the case through the backtest: its fills, the units they add up to, cash, equity and calls."""
+    several = isinstance(case.requests[0], Sequence)
+    assets: Any = case.candles if several else [case.candles]
+    open_, close, volume, missing = (
+        np.stack(each, axis=1) for each in zip(*map(_columns, assets), strict=True)
+    )
+    days = np.array(case.days or range(len(open_)))
+    costs = Costs(**{"commission_bps": 0, "half_spread_bps": 0} | case.costs)
+    market = Bars(
+        timestamps=np.datetime64("2020-01-01", "us") + days * np.timedelta64(1, "D"),
+        symbols=tuple("ABCDEFGH"[: len(assets)]),
+        open=open_,
+        high=np.maximum(open_, close),
+        low=np.minimum(open_, close),
+        close=close,
+        volume=volume,
+        missing=missing,
+        adjusted=False,
+    )
+    requests = np.array(case.requests, dtype=np.float64).reshape(open_.shape)
+    config = TradingConfig(**{"cash": case.start} | case.rules)
+    track = engine.run("x", market, {"m": requests}, {}, market=config, costs=costs, in_sample=False).members[
+        0
+    ]
+    fills = track.fills
+    signed = fills["units"].where(fills["side"] == "buy", -fills["units"])
+    found = list(zip(fills["bar"], fills["symbol"], signed, fills["price"], fills["fee"], strict=True))
+    wanted = [fill if several else (fill[0], "A", *fill[1:]) for fill in case.fills]
+    assert [fill[:2] for fill in found] == [fill[:2] for fill in wanted]
+    assert [fill[2:] for fill in found] == [pytest.approx(fill[2:], abs=1e-9) for fill in wanted]
+    assert fills["time"].tolist() == [market.timestamps[bar] for bar in fills["bar"]]
+    units = np.zeros(open_.shape)
+    for bar, symbol, size, *_ in wanted:
+        units[bar:, market.symbols.index(symbol)] += size
+    assert track.units.tolist() == [pytest.approx(row, abs=1e-9) for row in units.tolist()]
+    assert track.cash.tolist() == pytest.approx(list(case.cash), abs=1e-9)
+    assert track.equity.tolist() == pytest.approx(list(case.equity), abs=1e-9)
+    assert np.flatnonzero(track.called).tolist() == list(case.called)

@@ -11,6 +11,7 @@ import pytest
 
 import tradebot
 from tradebot.core import InputError
+from tradebot.market.costs import Costs
 from tradebot.stats.bootstrap import RESAMPLED
 from tradebot.stats.metrics import METRICS
 
@@ -129,7 +130,7 @@ def test_the_report_is_that_of_the_latest_backtest(tmp_path: Path) -> None:
 def test_a_run_is_tested_with_its_own_cash_and_costs_unless_others_are_given(tmp_path: Path) -> None:
     mine = trained(tmp_path, symbols="AAPL", end="2009", cash=500, commission_bps=7, half_spread_bps=0)
     own = tradebot.backtest(mine, baselines="", save=False).to_dict()
-    assert (own["cash"], own["costs"]) == (500, {"commission_bps": 7, "half_spread_bps": 0})
+    assert (own["cash"], own["costs"]) == (500, Costs(commission_bps=7, half_spread_bps=0).model_dump())
     other = tradebot.backtest(mine, baselines="", save=False, cash=9, commission_bps=None, half_spread_bps=2)
     assert (other.to_dict()["cash"], other.to_dict()["costs"]["commission_bps"]) == (9, 7)
     assert other.backtest.costs.half_spread_bps == 2

@@ -16,6 +16,7 @@ from tests.e2e.conftest import Cli
 from tradebot.agents.configs import CONFIGS
 from tradebot.api import demonstration
 from tradebot.cli import app
+from tradebot.market.costs import Costs
 from tradebot.stats.bootstrap import RESAMPLED
 from tradebot.stats.metrics import METRICS
 
@@ -205,7 +206,7 @@ def test_a_rule_is_tested_with_costs_from_the_flags(cli: Cli) -> None:
     free = strict(cli(*words, "--commission-bps", 0, "--half-spread-bps", 0).out)
     paid = strict(cli(*words, "--commission-bps", 50).out)
     assert (free["cash"], free["ensemble"]["fees"]) == (5000, 0)
-    assert paid["costs"] == {"commission_bps": 50, "half_spread_bps": 1}
+    assert paid["costs"] == Costs(commission_bps=50).model_dump()
     assert paid["ensemble"]["fees"] > 0
     assert sorted(path.name for path in Path("backtests").iterdir()) == [
         "sma_cross-AAPL-20100104-20130301",

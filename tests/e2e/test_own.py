@@ -4,16 +4,14 @@ import inspect
 import json
 import signal
 import textwrap
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import tradebot
-from tests.candles import walk
+from tests.candles import side_by_side, walk
 from tests.e2e.conftest import Answer, Cli
 from tests.e2e.killed import FILES
 from tests.e2e.test_resume import interrupted_at
@@ -21,7 +19,6 @@ from tradebot import plugins
 from tradebot.api import training
 from tradebot.evidence.audit import check_causal
 from tradebot.market import features
-from tradebot.prices.bars import COLUMNS
 from tradebot.strategies import own
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own.py"
@@ -100,7 +97,7 @@ def test_what_it_prints_does_not_spoil_the_json(cli: Cli) -> None:
         ("return None", "own.py:f: returned the shape (), expected"),
         ("return 'all in'", "own.py:f: should return an array of numbers, not 'all in'"),
         ("bars.close[0] = 1", "own.py:f: ValueError: assignment destination is read-only (own.py, line 5)"),
-        ("return np.full(len(bars), 2.0)", "own.py:f asks for 2.0 on 2010-01-04: a weight must lie in"),
+        ("return np.full(len(bars), 2.0)", "own.py:f asks for 2 on 2010-01-04: the weights must not"),
         ("return np.full(len(bars), np.inf)", "own.py:f asks for inf on 2010-01-04"),
     ],
 )  # fmt: skip
@@ -210,8 +207,7 @@ def test_the_readme_shows_it_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["breakout", "trend"])
 def test_the_example_treats_each_of_several_symbols_as_if_it_were_alone(name: str) -> None:
     one, other = walk(400, seed=1), walk(400, seed=2)
-    columns: dict[str, Any] = {c: np.hstack([getattr(one, c), getattr(other, c)]) for c in COLUMNS}
-    both = replace(one, symbols=("A", "B"), **columns)
+    both = side_by_side(one, other)
     plugin = plugins.load(f"{EXAMPLE}:{name}")
     rows = own.requests if name == "breakout" else features.own_values
     check_causal(name, partial(rows, name, plugin), both)

@@ -48,7 +48,7 @@ def test_the_signal_is_what_the_backtest_over_more_bars_asks_for_at_that_bar(
         assert found.as_of == pd.Timestamp(prices["date"][bars - 1])
         assert found.start == test.bars.timestamps[0].item()
         for account, track in zip(
-            (found.ensemble, *found.members), (test.ensemble, *test.members), strict=True
+            (*found.ensemble, *found.members), (test.ensemble, *test.members), strict=True
         ):
             assert (account.name, account.request) == (track.name, track.request[t])
             assert account.weight == track.weight[t]
@@ -63,7 +63,7 @@ def test_the_signal_is_what_the_backtest_over_more_bars_asks_for_at_that_bar(
 def test_the_ensemble_asks_for_the_mean_of_its_members(trader: tradebot.Run) -> None:
     found = tradebot.signal(trader)
     requests = [member.request for member in found.members]
-    assert found.ensemble.request == pytest.approx(np.mean(requests)) and len(set(requests)) == 3
+    assert found.ensemble[0].request == pytest.approx(np.mean(requests)) and len(set(requests)) == 3
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_ruined_member_asks_for_nothing_and_counts_as_flat(
     found = played(run, monkeypatch, [[0, -1, 0], [0, 0, 1], [0, 0, 0]], last=300.0)
     ruined, alive, _ = found.members
     assert (ruined.request, ruined.weight, ruined.order) == (None, 0, "ruined")
-    assert (alive.request, found.ensemble.request) == (1, 1 / 3)
+    assert (alive.request, found.ensemble[0].request) == (1, 1 / 3)
     assert found.to_dict()["members"][0]["request"] is None
 
 
@@ -176,9 +176,9 @@ def test_synthetic_prices_are_never_stale_and_files_are_brought_up_to_date(
 
 def test_a_signal_shows_itself(run: tradebot.Run) -> None:
     found = tradebot.signal(run.folder)
-    assert list(found.frame.index) == ["ensemble", "seed 0", "seed 1"]
+    assert list(found.frame.index) == [(name, "AAPL") for name in ("ensemble", "seed 0", "seed 1")]
     assert list(found.frame.columns) == ["request", "weight", "order"]
-    assert re.fullmatch(r"Signal\(small on AAPL asks for [\d.]+, as of 2013-03-01\)", repr(found))
+    assert re.fullmatch(r"Signal\(small: AAPL asks for [\d.]+, as of 2013-03-01\)", repr(found))
     assert "tradebot fetch AAPL" in found._repr_html_() and "<table" in found._repr_html_()
 
 
@@ -198,10 +198,10 @@ def test_the_command_prints_json_for_programs(cli: Cli, run: tradebot.Run) -> No
     code, out, err = cli("signal", run.folder, "--json")
     answer = json.loads(out, parse_constant=pytest.fail)
     assert code == 0 and "tradebot fetch AAPL" in err
-    assert (answer["run"], answer["symbol"], answer["stale"]) == ("small", "AAPL", True)
+    assert (answer["run"], answer["symbols"], answer["stale"]) == ("small", ["AAPL"], True)
     assert answer["as_of"] == "2013-03-01T00:00:00"
     assert [member["name"] for member in answer["members"]] == ["seed 0", "seed 1"]
-    for account in (answer["ensemble"], *answer["members"]):
+    for account in (*answer["ensemble"], *answer["members"]):
         assert {"request", "weight"} <= account.keys() and -1 <= account["request"] <= 1
     synthetic = cli("signal", run.folder, "--data", "synthetic:gbm?n=100", "--json")
     assert (json.loads(synthetic.out)["stale"], synthetic.err) == (False, "")
@@ -217,7 +217,7 @@ def test_a_signal_writes_nothing(run: tradebot.Run) -> None:
     ("words", "mention"),
     [
         (("--symbols", "APPL"), "'APPL'; did you mean AAPL"),
-        (("--symbols", "AAPL,IBM"), "one symbol"),
+        (("--symbols", "AAPL,IBM"), "1 symbol and cannot trade 2"),
         (("--data", "missing.csv"), "missing.csv: there is no such file"),
         (("--data", "synthetic:gbm?n=50"), "50 bars are too few: these features need 60 to warm up"),
         (("--start", "2013-03-01"), "fewer than 2 bars from 2013-03-01"),

@@ -19,7 +19,6 @@ from tradebot.market import kernel
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import PRESETS, Costs
 from tradebot.market.env import RUIN, TradingEnv, quotes
-from tradebot.market.stepping import ACCOUNT_FEATURES
 from tradebot.prices.bars import Bars
 
 CASH = 1000.0
@@ -441,7 +440,7 @@ class Stepped(NamedTuple):
 
 def stepped(case: Case, scheme: ActionScheme, seeds: list[int]) -> Stepped:
     """One account per seed, from which its actions are drawn; rewards x 3."""
-    config = case.market.model_copy(update={"actions": scheme, "features": ACCOUNT_FEATURES})
+    config = case.market.model_copy(update={"actions": scheme, "features": kernel.ACCOUNT_FEATURES})
     n_bars, n_assets = case.bars.close.shape
     env = TradingEnv(case.bars, config, case.costs, first=0, last=n_bars - 1, seeds=seeds, reward_scale=3.0)
     actions = np.stack([any_actions(env, seed) for seed in seeds], axis=1)

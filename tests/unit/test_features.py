@@ -14,7 +14,7 @@ from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, InputError
 from tradebot.market import features
 from tradebot.market.features import MARKET_FEATURES
-from tradebot.market.stepping import ACCOUNT_FEATURES, BOUND
+from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
 from tradebot.prices.bars import PRICES, Bars
 
 LOOKBACK = 20

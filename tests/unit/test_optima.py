@@ -23,9 +23,8 @@ BP = 1e-4
 def wealth(bars: Bars, requests: Array, cost: float = 0.0) -> Array:
     """[T] equity of the account that makes these requests, per unit of cash at the start."""
     costs = Costs(commission_bps=cost / BP, half_spread_bps=0)
-    test = engine.run(
-        "x", bars, {"rule": requests}, {}, market=TradingConfig(cash=1.0), costs=costs, in_sample=False
-    )
+    market = TradingConfig(cash=1.0, rebalance=True)
+    test = engine.run("x", bars, {"rule": requests}, {}, market=market, costs=costs, in_sample=False)
     return test.ensemble.equity
 
 
@@ -182,7 +181,7 @@ def test_less_and_more_than_the_kelly_weight_grow_less() -> None:
     moves = np.diff(bars.close[:, 0]) / bars.close[:-1, 0] - np.expm1(0.00005)
 
     def growth(weight: float) -> float:
-        requests = optima.rebalanced(weight, len(bars))
+        requests = np.full(len(bars), weight)
         return float(np.mean(np.diff(np.log(wealth(bars, requests))) - requests[:-1] * moves))
 
     assert growth(0.5) > max(growth(0.3), growth(0.7))
@@ -191,7 +190,6 @@ def test_less_and_more_than_the_kelly_weight_grow_less() -> None:
 def test_a_drift_above_the_variance_is_held_without_debt() -> None:
     best = optima.gbm(GBM(mu=0.001, sigma=0.01))
     assert best.value == pytest.approx(0.001 - 0.01**2 / 2)
-    assert np.array_equal(optima.rebalanced(1.0, 2), [1.0, np.nextafter(1.0, 0)])
 
 
 def test_on_a_martingale_nothing_is_best_and_all_else_only_costs() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, Box, Discrete, InputError
-from tradebot.market import env, features, kernel, stepping
+from tradebot.market import env, features, kernel
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv
@@ -32,7 +32,7 @@ def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
         for key in list(changes)
         if key in TradingConfig.model_fields and key not in ("window", "reward")
     }
-    settings = {"actions": "long-short", "features": ("last_return", *stepping.ACCOUNT_FEATURES)} | config
+    settings = {"actions": "long-short", "features": ("last_return", *kernel.ACCOUNT_FEATURES)} | config
     given = {"first": 20, "last": len(market) - 1} | changes
     return TradingEnv(market, TradingConfig(**settings), FREE, **given)
 

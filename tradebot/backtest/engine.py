@@ -306,13 +306,14 @@ def _tracks(
     made = kernel.simulate(
         *quotes(bars, costs), requests, market.cash, kernel.terms(costs, market), RUIN * market.cash
     )
+    units = made.units
     return [
         Track(
             name=name,
             bars=bars,
             request=requests[k],
             cash=made.cash[k],
-            units=made.units[k],
+            units=units[k],
             equity=made.equity[k],
             traded=made.traded[k],
             fees=made.fees[k],

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tradebot.core import Array, Box, Discrete, InputError, Levels, Space, State, Step
-from tradebot.market import features, kernel, stepping
+from tradebot.market import features, kernel
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.rewards import REWARDS, Reward
@@ -139,7 +139,7 @@ class TradingEnv:
 
     @property
     def observation_space(self) -> Box:
-        bound = np.full(len(self.table.names), stepping.BOUND, dtype=np.float32)
+        bound = np.full(len(self.table.names), kernel.BOUND, dtype=np.float32)
         return Box(-bound, bound)
 
     @property
@@ -211,7 +211,7 @@ class TradingEnv:
         terminated = np.empty(n, dtype=bool)
         truncated = np.empty(n, dtype=bool)
         level = np.empty(n, dtype=np.int64)
-        ended = stepping.step_accounts(
+        ended = kernel.step_accounts(
             self._quotes,
             self._years,
             self.table.market,
@@ -259,14 +259,14 @@ class TradingEnv:
         self._memory[:] = state["memory"]
         self._left = self._accounts
         obs = np.empty((self.n_envs, len(self.table.names)), dtype=np.float32)
-        stepping.observe_accounts(
+        kernel.observe_accounts(
             obs, self.table.market, self._quotes, self._bar, self._accounts, self._cash, self.table.account
         )
         return obs
 
     def _begin(self, ended: Array, obs: Array) -> None:
         self._reward.begin(self._memory, ended)
-        stepping.begin_episodes(
+        kernel.begin_episodes(
             ended,
             self._seeds,
             self._environments,

@@ -16,7 +16,7 @@ import talib
 
 from tradebot.config import suggestion
 from tradebot.core import Array, InputError
-from tradebot.market.stepping import ACCOUNT_FEATURES, BOUND, OF_THE_WHOLE
+from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND, OF_THE_WHOLE
 from tradebot.plugins import SUFFIX
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled

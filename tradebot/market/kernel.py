@@ -3,7 +3,7 @@
 Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its
 close. It is a target weight (position value / equity after all fees); one that repeats the asset's last
 request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
-environments (`stepping.py`), the backtest runs it over bars. No fastmath: bit for bit the same.
+environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 
 Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
 then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
@@ -23,13 +23,19 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then seven for each asset. FINANCING, TRADED and FEE are of the last bar; ORDER
-# (signed units) waits within a bar to be filled. ANSWERED is the last request that the asset had a bar for.
+# Columns of an account: six, then seven for each asset. FINANCING is of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-UNITS, REQUEST, ANSWERED, ENTRY, TRADED, FEE, ORDER = range(6, 13)  # of asset 0; asset a's are 7 a further on
+# Of asset 0; asset a has them 7 a further on. ANSWERED: the last request that the asset had a bar for; ORDER:
+# signed units still to be traded at this open; TRADED and FEE: what came of it, at the last bar with orders.
+UNITS, REQUEST, ANSWERED, ENTRY, ORDER, TRADED, FEE = range(6, 13)
 FIXED, PER_ASSET = 6, 7
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
+
+# What an observation can say of an account; all but two of them there is one of for each asset.
+ACCOUNT_FEATURES = ("equity", "position", "request", "drawdown", "unrealized")
+OF_THE_WHOLE = ("equity", "drawdown")
+BOUND = 5.0  # every observation lies within +-BOUND
 
 # What the kernel knows of costs and rules, see `terms`.
 (
@@ -153,9 +159,8 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     held = units * price
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
-    below = 1.0 + weight * cost
-    target = weight * (equity + cost * held) / below if below > 0.0 else weight * equity
-    if target * weight <= 0.0:
+    target = weight * (equity + cost * held) / (1.0 + weight * cost)
+    if target * weight <= 0.0 or weight * cost <= -1.0:
         target = 0.0
     elif abs(target - held) <= DUST * equity:
         return 0.0, 0.0
@@ -165,12 +170,11 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 @inner
 def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Write in ORDER the orders that bring all that is asked for to its weight of the equity after all fees.
+    """Write in ORDER what brings all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
     E' = (E - sum fixed + sum rate side v) / (1 + sum rate side w): exact once sides and fee terms are those
     of the orders. They are found by rounds: with proportional costs the second finds what the first did.
-    Where an order to sell costs about all it brings (a least commission) there may be no such E': then E.
     """
     equity = left = account[EQUITY]
     for _ in range(ROUNDS):
@@ -200,9 +204,10 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
                 below += side * weight
             else:
                 above -= side * size * price
-        before, left = left, above / below if below > 0.0 and above < equity * below else equity
-        if left == before:
+        found = above / below if below > 0.0 else 0.0  # where each trade costs more than its share: close
+        if found == left:
             return
+        left = found
 
 
 @inner
@@ -246,6 +251,15 @@ def fill(account: Array, c: int, size: float, price: float, fee: float) -> None:
         account[ENTRY + c] += (price - account[ENTRY + c]) * (size / after)
 
 
+@inlined
+def execute(account: Array, c: int, size: float, price: float, volume: float, terms: Array) -> None:
+    """Fill an order of signed `size` and take its fee off the equity."""
+    fixed, rate = fee_terms(size, price, volume, terms)
+    fee = fixed + rate * abs(size) * price
+    fill(account, c, size, price, fee)
+    account[EQUITY] -= fee
+
+
 @inner
 def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
     """Bring the account to what is asked for, or to nothing where the broker calls."""
@@ -263,23 +277,32 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
             units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
             lacks = np.isnan(bars[t, c // PER_ASSET, OPEN])
             account[ORDER + c] = 0.0 if lacks else fillable(-units, units, volume, terms)
-    for opens in (False, True):
-        for a in range(n):
-            c = PER_ASSET * a
-            size, before = account[ORDER + c], account[UNITS + c]
+    for a in range(n):  # toward zero
+        c = PER_ASSET * a
+        size, before = account[ORDER + c], account[UNITS + c]
+        if before * size < 0.0:
             price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
-            if size == 0.0 or (before * size >= 0.0 or abs(size) > abs(before)) != opens:
-                continue
-            account[ORDER + c] = 0.0
-            if opens:
-                size = affordable(account, c, size, price, volume, gross, terms)
-                if size == 0.0:
-                    continue
+            gross -= min(abs(size), abs(before)) * price
+            if abs(size) <= abs(before):
+                execute(account, c, size, price, volume, terms)
+                account[ORDER + c] = 0.0
+            else:  # it will turn, and does close: that makes room for those before it
+                fixed, rate = fee_terms(size, price, volume, terms)
+                account[EQUITY] -= fixed + rate * abs(before) * price
+    for a in range(n):  # away from it
+        c = PER_ASSET * a
+        size, before = account[ORDER + c], account[UNITS + c]
+        if size == 0.0:
+            continue
+        price, volume = bars[t, a, OPEN], bars[t, a, VOLUME]
+        if before * size < 0.0:
             fixed, rate = fee_terms(size, price, volume, terms)
-            fee = fixed + rate * abs(size) * price
-            fill(account, c, size, price, fee)
+            account[EQUITY] += fixed + rate * abs(before) * price
+            gross += abs(before) * price
+        size = affordable(account, c, size, price, volume, gross, terms)
+        if size != 0.0:
+            execute(account, c, size, price, volume, terms)
             gross += (abs(before + size) - abs(before)) * price
-            account[EQUITY] -= fee
 
 
 @inlined
@@ -310,17 +333,19 @@ def settle(
     t: int,  # the bar
     years: float,  # since the last bar
     terms: Array,
-) -> None:
-    """Carry one account over one bar."""
+) -> bool:
+    """Carry one account over one bar. Returns whether orders were due; if not, TRADED and FEE are old."""
     n = bars.shape[1]
     if terms[FINANCED] > 0.0:
         finance(account, years, terms)
-    called = account[CALLED] > 0.0
+    called: bool = account[CALLED] > 0.0
     asked = called
     for a in range(n):
         c = PER_ASSET * a
-        account[TRADED + c] = account[FEE + c] = 0.0
         asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+    if asked:
+        for c in range(0, PER_ASSET * n, PER_ASSET):
+            account[TRADED + c] = account[FEE + c] = 0.0
     if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
         price = bars[t, 0, OPEN]
         weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
@@ -343,6 +368,7 @@ def settle(
     account[SHORT] = short
     account[PEAK] = max(account[PEAK], equity)
     account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
+    return asked
 
 
 class Simulated(NamedTuple):
@@ -350,17 +376,22 @@ class Simulated(NamedTuple):
 
     cash: Array  # [K, T] currency
     equity: Array  # [K, T] currency, at the close
-    units: Array  # [K, T, A]
     traded: Array  # [K, T, A] signed units, at the open
     fees: Array  # [K, T, A] currency
     financing: Array  # [K, T] currency paid since the last bar
     called: Array  # [K, T] bool: the close called for a liquidation at the next open
-    ruined: (
-        Array  # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
-    )
+    # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
+    ruined: Array
+
+    @property
+    def units(self) -> Array:
+        """[K, T, A] held at the close: the sum of the units traded, to the last bit, and none after ruin."""
+        held = np.cumsum(self.traded, axis=1)
+        for k in np.flatnonzero(self.ruined):
+            held[k, self.ruined[k] :] = 0.0
+        return held
 
 
-@compiled
 def simulate(
     bars: Array,  # [T, A, 3], see `settle`
     years: Array,  # [T] since the last bar
@@ -371,33 +402,181 @@ def simulate(
 ) -> Simulated:
     """Run K accounts through T bars."""
     n_accounts, n_bars, n_assets = requests.shape
-    held, equity = np.empty((n_accounts, n_bars)), np.empty((n_accounts, n_bars))
-    units = np.zeros((n_accounts, n_bars, n_assets))
-    traded = np.zeros((n_accounts, n_bars, n_assets))  # zeros that nobody writes cost nothing
-    fees = np.zeros((n_accounts, n_bars, n_assets))
-    financing = np.zeros((n_accounts, n_bars))
-    called = np.zeros((n_accounts, n_bars), dtype=np.bool_)
-    ruined = np.zeros(n_accounts, dtype=np.int64)
-    account = np.empty(FIXED + PER_ASSET * n_assets)
+    made = Simulated(  # by numpy, whose zeros take no memory and no time until they are written
+        cash=np.empty((n_accounts, n_bars)),
+        equity=np.empty((n_accounts, n_bars)),
+        traded=np.zeros((n_accounts, n_bars, n_assets)),
+        fees=np.zeros((n_accounts, n_bars, n_assets)),
+        financing=np.zeros((n_accounts, n_bars)),
+        called=np.zeros((n_accounts, n_bars), dtype=bool),
+        ruined=np.zeros(n_accounts, dtype=np.int64),
+    )
+    run(np.empty(n_columns(n_assets)), bars, years, requests, cash, terms, floor, made)
+    return made
+
+
+@inner
+def run(
+    account: Array,  # [C], written: each account in turn
+    bars: Array,
+    years: Array,
+    requests: Array,
+    cash: float,
+    terms: Array,
+    floor: float,
+    made: Simulated,  # written; zeros where they are not
+) -> None:
+    """Run the accounts one after the other."""
+    n_accounts, n_bars, n_assets = requests.shape
     for k in range(n_accounts):
         open_account(account, cash)
-        held[k, 0] = equity[k, 0] = cash
-        asked = requests[k]
+        made.cash[k, 0] = made.equity[k, 0] = cash
         for t in range(1, n_bars):
-            settle(account, asked, t - 1, bars, t, years[t], terms)
+            if settle(account, requests[k], t - 1, bars, t, years[t], terms):
+                for a in range(n_assets):
+                    made.traded[k, t, a] = account[TRADED + PER_ASSET * a]
+                    made.fees[k, t, a] = account[FEE + PER_ASSET * a]
             if account[FINANCING] != 0.0:
-                financing[k, t] = account[FINANCING]
-            for a in range(n_assets):
-                c = PER_ASSET * a
-                if account[TRADED + c] != 0.0:
-                    traded[k, t, a], fees[k, t, a] = account[TRADED + c], account[FEE + c]
+                made.financing[k, t] = account[FINANCING]
             if account[EQUITY] <= floor:
-                ruined[k] = t
-                held[k, t:] = equity[k, t:] = account[EQUITY]
+                made.ruined[k] = t
+                made.cash[k, t:] = made.equity[k, t:] = account[EQUITY]
                 break
-            called[k, t] = account[CALLED] > 0.0
-            held[k, t], equity[k, t] = account[CASH], account[EQUITY]
-            for a in range(n_assets):
-                if account[UNITS + PER_ASSET * a] != 0.0:
-                    units[k, t, a] = account[UNITS + PER_ASSET * a]
-    return Simulated(held, equity, units, traded, fees, financing, called, ruined)
+            if account[CALLED] > 0.0:
+                made.called[k, t] = True
+            made.cash[k, t], made.equity[k, t] = account[CASH], account[EQUITY]
+
+
+# ---- training: E accounts stepped over their bars, observed, and begun anew
+
+
+@inlined
+def observe(
+    obs: Array,  # [E, F + K], row e is written
+    e: int,
+    market: Array,  # [T, F]
+    bars: Array,  # [T, A, 3] as the kernel takes them
+    t: int,
+    account: Array,  # [C]
+    initial: float,
+    features: Array,  # [K, 2] number of ACCOUNT_FEATURES, asset
+) -> None:
+    """Write one observation: the market's features of bar t, then the account's."""
+    n = market.shape[1]
+    for k in range(n):
+        obs[e, k] = market[t, k]
+    equity = max(account[EQUITY], 1e-9 * initial)
+    for k in range(features.shape[0]):
+        which, c = features[k, 0], PER_ASSET * features[k, 1]
+        units, close = account[UNITS + c], bars[t, features[k, 1], CLOSE]
+        if which == 0:
+            value = np.log(equity / initial)
+        elif which == 2 and not np.isnan(account[REQUEST + c]):
+            value = account[REQUEST + c]
+        elif which == 3:
+            value = equity / account[PEAK] - 1.0
+        elif which == 4:
+            value = units * (close - account[ENTRY + c]) / equity
+        else:  # the position, which is also what a request to hold asks for
+            value = units * close / equity
+        obs[e, n + k] = min(max(value, -BOUND), BOUND)
+
+
+@inner
+def observe_accounts(
+    obs: Array,  # [E, F + K], written
+    market: Array,  # [T, F]
+    bars: Array,  # [T, A, 3]
+    bar: Array,  # [E] int
+    accounts: Array,  # [E, C]
+    initial: float,  # currency
+    features: Array,  # [K, 2]
+) -> None:
+    """Write the observation of every account at its bar."""
+    for e in range(bar.shape[0]):
+        observe(obs, e, market, bars, bar[e], accounts[e], initial, features)
+
+
+@inner
+def step_accounts(
+    bars: Array,  # [T, A, 3]
+    years: Array,  # [T] since the last bar
+    market: Array,  # [T, F] market features
+    features: Array,  # [K, 2] which account features the observation has
+    accounts: Array,  # [E, C], changed in place
+    bar: Array,  # [E] int: the bar that was observed; advanced by one
+    last: Array,  # [E] int: the bar at which the episode is cut off
+    first: int,  # the earliest bar a window may start at
+    window: int,  # decisions in an episode
+    requests: Array,  # [E, A] target weights
+    terms: Array,
+    initial: float,  # cash at the start, currency
+    floor: float,  # equity at which an account is ruined, currency
+    scale: float,  # of the reward
+    obs: Array,  # [E, F + K], written
+    reward: Array,  # [E], written: scale x log growth of the equity
+    terminated: Array,  # [E] bool, written
+    truncated: Array,  # [E] bool, written
+    level: Array,  # [E] int, written: the window's start in windows from `first`
+) -> bool:
+    """Carry E accounts over one bar each. Returns whether any episode ended."""
+    ended = False
+    for e in range(bar.shape[0]):
+        account = accounts[e]
+        before = account[EQUITY]
+        bar[e] += 1
+        t = bar[e]
+        settle(account, requests, e, bars, t, years[t], terms)
+        equity = account[EQUITY]
+        reward[e] = 0.0 if equity == before else scale * np.log(max(equity, floor) / before)
+        terminated[e] = equity <= floor
+        truncated[e] = not terminated[e] and t >= last[e]
+        level[e] = (last[e] - window - first) // window
+        if terminated[e]:
+            close_out(account)
+        ended |= terminated[e] or truncated[e]
+        observe(obs, e, market, bars, t, account, initial, features)
+    return ended
+
+
+@inlined
+def hash_below(seed: int, environment: int, episode: int, n: int) -> int:
+    """0 .. n-1 from (seed, environment, episode): SplitMix64 (Steele et al. 2014), chained over the three."""
+    state = np.uint64(0)
+    for word in (seed, environment, episode):
+        state = (state ^ np.uint64(word)) + np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state = state ^ (state >> np.uint64(31))
+    return int(state % np.uint64(n))
+
+
+@inner
+def begin_episodes(
+    ended: Array,  # [E] bool: which environments start anew
+    seeds: Array,  # [E] int: of the environment's member
+    environments: Array,  # [E] int: number of the environment within its member
+    episodes: Array,  # [E] int, counted up
+    level: Array,  # [E] int: window of the grid in which to start; -1: anywhere
+    first: int,  # the earliest bar a window may start at
+    n_starts: int,
+    window: int,  # decisions in an episode
+    bar: Array,  # [E] int, written
+    last: Array,  # [E] int, written
+    accounts: Array,  # [E, C], written
+    bars: Array,  # [T, A, 3]
+    market: Array,  # [T, F]
+    features: Array,  # [K, 2]
+    initial: float,  # currency
+    obs: Array,  # [E, F + K], written where ended
+) -> None:
+    """Put the environments that ended at the start of a new window."""
+    for e in range(ended.shape[0]):
+        if ended[e]:
+            low = max(level[e], 0) * window
+            choices = n_starts if level[e] < 0 else min(window, n_starts - low)
+            bar[e] = first + low + hash_below(seeds[e], environments[e], episodes[e], choices)
+            last[e] = bar[e] + window
+            episodes[e] += 1
+            open_account(accounts[e], initial)
+            observe(obs, e, market, bars, bar[e], accounts[e], initial, features)

@@ -119,23 +119,16 @@ def gbm(market: GBM) -> Optimum:
     """
     weight = float(np.clip(market.mu / market.sigma**2, -1.0, 1.0))
     value = weight * market.mu - (weight * market.sigma) ** 2 / 2
-    return Optimum(value, lambda bars: rebalanced(weight, len(bars)))
+    return Optimum(value, lambda bars: np.full(len(bars), weight))
 
 
 def coin() -> Optimum:
-    """Half of the wealth in the coin, without costs: growth ln(3/2 x 3/4) / 2 = ln(9/8) / 2.
+    """Half of the wealth in the coin at every bar, without costs: growth ln(3/2 x 3/4) / 2 = ln(9/8) / 2.
 
     E ln(1 + w R) with R = 1 or -1/2 has its maximum where 1 / (1 + w) = 1 / (2 - w). The price itself does
     not grow: Shannon's demon (Poundstone, Fortune's Formula, 2005).
     """
-    return Optimum(float(np.log(9 / 8) / 2), lambda bars: rebalanced(0.5, len(bars)))
-
-
-def rebalanced(weight: float, n: int) -> Array:
-    """[n] requests that keep this weight: its last bit alternates, because a repeated one holds the units."""
-    requests = np.full(n, weight)
-    requests[1::2] = np.nextafter(weight, 0.0)
-    return requests
+    return Optimum(float(np.log(9 / 8) / 2), lambda bars: np.full(len(bars), 0.5))
 
 
 def last_returns(bars: Bars) -> Array:

@@ -17,6 +17,8 @@ import numpy as np
 from bokeh.resources import Resources
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.market.configs import Broker
+from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 from tradebot.report.chart import Block, charts
 from tradebot.report.history import monthly_html, trades_html
@@ -185,13 +187,18 @@ def _figure(caption: str, image: bytes) -> str:
 
 
 def _costs(backtests: Sequence[Backtest]) -> Iterable[tuple[str, str]]:
-    """(Setting, its value and meaning), with the backtest's name where not all pay the same."""
-    alike = all(backtest.costs == backtests[0].costs for backtest in backtests)
-    for backtest in backtests[:1] if alike else backtests:
-        fields = type(backtest.costs).model_fields
-        for name, value in backtest.costs.model_dump().items():
-            owner = "" if alike else f"{escape(backtest.name)}: "
-            yield f"{owner}<code>{escape(name)}</code>", escape(f"{value} ({fields[name].description})")
+    """(Setting, its value and meaning), with the backtest's name where not all have the same.
+
+    Commission and spread are always told, the rest where it is not as usual.
+    """
+    alike = all((test.costs, test.market) == (backtests[0].costs, backtests[0].market) for test in backtests)
+    for test in backtests[:1] if alike else backtests:
+        owner = "" if alike else f"{escape(test.name)}: "
+        for model, config in ((Costs, test.costs), (Broker, test.market)):
+            for name, field in model.model_fields.items():
+                value = getattr(config, name)
+                if value != field.default or name in ("commission_bps", "half_spread_bps", "cash"):
+                    yield f"{owner}<code>{escape(name)}</code>", escape(f"{value} ({field.description})")
 
 
 def _fact(name: str, value: str) -> str:

@@ -6,6 +6,7 @@ Fractions become percent here. All figures are after costs; what has no value (N
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import METRICS, spread
 
 HEADLINE = ("total_return", "cagr", "sharpe", "max_drawdown", "exposure", "trades", "fees")
+WIDEST = 18  # characters of a label in the terminal
 MISSING = "—"
 BENCHMARK = "buy_and_hold"
 INTERVAL = ("95 % from", "95 % to")
@@ -112,7 +114,7 @@ def summary(backtests: Sequence[Backtest]) -> Table:
     for row in rows(backtests, HEADLINE):
         shown = [row.values[metric][: 1 + len(row.ends)] or ("",) for metric in HEADLINE]
         ends = row.ends if max(map(len, shown)) > 1 else ()
-        label = "\n".join((row.label, *(f"  {end}" for end in ends)))
+        label = "\n".join((_folded(row.label), *(f"  {end}" for end in ends)))
         table.add_row(
             Text(label), *("\n".join(values) + "\n" * (1 + len(ends) - len(values)) for values in shown)
         )
@@ -194,6 +196,16 @@ def span(backtests: Sequence[Backtest]) -> str:
             "backtest them on one symbol and span"
         )
     return spans.pop()
+
+
+def _folded(label: str) -> str:
+    """A long name in lines that break behind an underscore."""
+    lines = [""]
+    for part in re.split(r"(?<=_)", label):
+        if lines[-1] and len(lines[-1] + part) > WIDEST:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _single(track: Track, metrics: Iterable[str]) -> dict[str, tuple[str, ...]]:
