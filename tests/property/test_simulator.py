@@ -259,9 +259,9 @@ def test_the_equity_of_the_same_fills_falls_as_any_cost_rises(name: str, case: C
     dear = replayed(found, case.costs)
     cheap = replayed(found, changed(case.costs, **{name: factor * getattr(case.costs, name)}))
     assert (dear <= cheap + 1e-12 * scale(found)).all()
-    if name in ("half_spread_bps", "impact_bps", "fixed_per_order"):  # which nothing caps
-        value = np.cumsum(abs(found.traded * case.bars.open).sum(axis=1))[: len(dear)]
-        assert (dear < cheap)[value > 1.0].all()
+    if name in ("half_spread_bps", "impact_bps", "fixed_per_order"):  # of which nothing is the most to buy
+        bought = np.cumsum(np.maximum(found.traded * case.bars.open, 0.0).sum(axis=1))[: len(dear)]
+        assert (dear < cheap)[bought > 1.0].all()
 
 
 @given(cases(assets=(1, 1)))
@@ -369,6 +369,20 @@ def test_no_order_leads_away_from_the_weight_that_is_asked_for(case: Case) -> No
     held, target = found.units[:-1] * case.bars.open[1:], case.requests[:-1] * equity
     beyond = (np.abs(held) > np.abs(target) + 1e-9 * scale(found)) & (held * target >= 0) & (equity > 0)
     assert (found.traded[1:] * held <= 0)[beyond].all()
+
+
+@given(cases(fractional_costs, assets=(1, 1)))
+@settings(deadline=None, max_examples=200)
+def test_no_order_goes_past_the_weight_that_is_asked_for(case: Case) -> None:
+    """Of the equity after its fee; of several assets the limits of one change the equity of all."""
+    found = simulated(case)
+    (before, _), (after, _) = at_open(found)
+    open_, asked = case.bars.open[1:, 0], case.requests[:-1, 0]
+    held, target = found.units[:-1, 0] * open_, asked * after[1:]
+    value, traded = held + found.traded[1:, 0] * open_, found.traded[1:, 0] * open_
+    free = (traded != 0) & (before[1:] > 0) & (after[1:] > 0) & ~found.called[:-1]
+    past = (value - target) * np.sign(traded)
+    assert (past <= 1e-9 * scale(found))[free].all()
 
 
 @given(
