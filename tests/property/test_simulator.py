@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,143 +10,40 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.candles import bars, wild_market
-from tradebot.backtest import engine
+from tests.accounts import (
+    CASH,
+    EVERY,
+    PROPORTIONAL,
+    RATES,
+    SQUEEZE,
+    SWITCH,
+    Case,
+    any_requests,
+    any_rules,
+    at_open,
+    cases,
+    changed,
+    columns,
+    fractional_costs,
+    plain_rules,
+    scale,
+    seeds,
+    simulated,
+    some,
+)
 from tradebot.backtest.engine import Track
 from tradebot.core import Array, Discrete
 from tradebot.market import kernel
 from tradebot.market.configs import ActionScheme, TradingConfig
-from tradebot.market.costs import PRESETS, Costs
+from tradebot.market.costs import Costs
 from tradebot.market.env import RUIN, TradingEnv, quotes
-from tradebot.prices.bars import Bars
 
-CASH = 1000.0
 SCHEMES: tuple[ActionScheme, ...] = ("long-flat", "long-short", "weights", "orders")
-
-
-# ---- whatever may happen
-
-
-class Case(NamedTuple):
-    """One account: what it asks for, of which market, at which costs, under which rules."""
-
-    bars: Bars
-    requests: Array  # [T, A]
-    costs: Costs
-    market: TradingConfig
-
-
-def any_requests(shape: tuple[int, int], seed: int, leverage: float) -> Array:
-    """[T, A] weights within the leverage that repeat, turn, rest (NaN) and now and then are all in one."""
-    generator = np.random.default_rng(seed)
-    n_bars, n_assets = shape
-    most = leverage / n_assets
-    choice = np.array([-most, 0.0, most, *(most * generator.uniform(-1, 1, 2)), np.nan])
-    weights = generator.choice(choice, shape)
-    for t in range(n_bars):
-        if generator.random() < 0.2:
-            weights[t] = generator.choice([-leverage, leverage]) * np.eye(n_assets)[t % n_assets]
-        elif t:
-            weights[t] = np.where(generator.random(n_assets) < 0.4, weights[t - 1], weights[t])
-    return weights * (leverage / np.fmax(np.nansum(np.abs(weights), axis=1, keepdims=True), leverage))
-
-
-PROPORTIONAL = {name: st.floats(0.1, 500) for name in ("commission_bps", "half_spread_bps")}
-RATES = {name: st.floats(0.01, 3) for name in ("borrow_rate", "margin_rate", "cash_rate")}
-ORDERS = {
-    "minimum_commission": st.floats(0.01, 50),
-    "maximum_commission_bps": st.floats(1, 10_000),
-    "fixed_per_order": st.floats(0.01, 50),
-}
-VOLUMES = {"impact_bps": st.floats(1, 5000), "participation": st.floats(0.001, 1)}
-UNITS = {"commission_per_unit": st.floats(0.001, 5)}
-EVERY = PROPORTIONAL | RATES | ORDERS | VOLUMES | UNITS
-
-
-def some(amounts: dict[str, st.SearchStrategy[float]]) -> st.SearchStrategy[Costs]:
-    """Some of these costs."""
-    return st.fixed_dictionaries({}, optional=amounts).map(lambda given: Costs(fees="free", **given))
-
-
-fractional_costs = some(EVERY)
-any_costs = (
-    fractional_costs
-    | fractional_costs.map(lambda costs: changed(costs, whole_units=True))
-    | st.sampled_from([Costs(fees=name) for name in PRESETS])
-)
-any_rules = st.builds(
-    TradingConfig,
-    cash=st.just(CASH),
-    leverage=st.sampled_from([1.0, 1.5, 2.0, 3.0, 20.0]),
-    maintenance=st.sampled_from([0.0, 0.25, 0.5]),
-    band=st.sampled_from([0.0, 0.03, 0.2]),
-    rebalance=st.booleans(),
-)
-plain_rules = any_rules.map(lambda rules: rules.model_copy(update={"band": 0.0}))
-seeds = st.integers(0, 2**32 - 1)
-
-
-@st.composite
-def cases(
-    draw: st.DrawFn,
-    costs: st.SearchStrategy[Costs] = any_costs,
-    rules: st.SearchStrategy[TradingConfig] = any_rules,
-    assets: tuple[int, int] = (1, 4),
-) -> Case:
-    market, seed = draw(rules), draw(seeds)
-    prices = wild_market(draw(st.integers(*assets)), draw(st.integers(2, 30)), seed)
-    return Case(prices, any_requests(prices.close.shape, seed + 1, market.leverage), draw(costs), market)
-
-
-def changed(costs: Costs, **values: float) -> Costs:
-    return Costs(**{**costs.model_dump(), **values})
-
-
-def simulated(case: Case) -> Track:
-    test = engine.run(
-        "x", case.bars, {"m": case.requests}, {}, market=case.market, costs=case.costs, in_sample=False
-    )
-    return test.members[0]
-
-
-def scale(track: Track) -> float:
-    """The largest sum that moved: what rounding is relative to."""
-    return float(max(np.abs(track.equity).max(), np.abs(track.traded * track.bars.open).sum(axis=1).max()))
-
-
-def columns(market: Bars, which: Iterable[int]) -> Bars:
-    """These assets of a market under the names A, B, C ..."""
-    which = list(which)
-    names = ("open", "high", "low", "close", "volume", "missing")
-    return replace(
-        market, symbols=tuple("ABCD"[: len(which)]), **{n: getattr(market, n)[:, which] for n in names}
-    )
-
-
-# A short position that the price runs away from: 100 at 10 bring 1000, at 30 the account owes 1000.
-SQUEEZE = Case(
-    bars([10, 10, 10, 30, 20, 20], [10, 10, 30, 20, 20, 20]),
-    np.array([[-1.0], [-1.0], [1.0], [0.5], [-1.0], [0.0]]),
-    Costs(),
-    TradingConfig(cash=CASH),
-)
 
 
 def test_the_example_of_a_squeeze_is_one() -> None:
     """Else nothing below would be sure to go through ruin."""
     assert simulated(SQUEEZE).ruined == 2
-
-
-STILL = bars([10.0] * 4, [10.0] * 4)
-# One is closed while the other is bought: at 10 all that was in A is in B, and A is sold once.
-SWITCH = Case(columns(STILL, [0, 0]), np.array([[1.0, 0], [0, 1], [0, 0], [0, 0]]), Costs(), SQUEEZE.market)
-# Orders so small that the least commission takes all they bring: 4 to sell 4 worth of A.
-SMALL = Case(
-    columns(STILL, [0, 0]),
-    np.array([[0.6, -0.6], [0.596, -0.596], [0, 0], [0, 0]]),
-    Costs(fees="free", minimum_commission=50),
-    TradingConfig(cash=CASH, leverage=2.0),
-)
 
 
 # ---- the books
@@ -200,24 +96,12 @@ def test_profits_of_the_trades_less_financing_add_up_to_the_change_of_equity(cas
 def test_fills_and_financing_replayed_give_the_equity(case: Case) -> None:
     found = simulated(case)
     fills, paid, units = found.fills, found.financing.copy(), np.zeros_like(found.units)
-    bar, asset = fills["bar"].to_numpy(), [case.bars.symbols.index(symbol) for symbol in fills["symbol"]]
+    bar, asset = fills["bar"].to_numpy(), fills["symbol"].map(case.bars.symbols.index).to_numpy(np.int64)
     signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
     np.add.at(units, (bar, asset), signed)
     np.add.at(paid, bar, signed * fills["price"].to_numpy() + fills["fee"].to_numpy())
     worth = CASH - np.cumsum(paid) + (np.cumsum(units, axis=0) * case.bars.close).sum(axis=1)
     assert worth == pytest.approx(found.equity, abs=1e-9 * scale(found))
-
-
-def at_open(track: Track) -> list[tuple[Array, Array]]:
-    """Equity and gross value [T] at each open: before its orders are filled, and after."""
-    open_ = track.bars.open
-    units, cash = np.zeros_like(track.units), np.full(len(open_), CASH)
-    units[1:], cash[1:] = track.units[:-1], track.cash[:-1] - track.financing[1:]
-    after = cash - (track.traded * open_ + track.fees).sum(axis=1)
-    return [
-        (money + (held * open_).sum(axis=1), np.abs(held * open_).sum(axis=1))
-        for money, held in ((cash, units), (after, units + track.traded))
-    ]
 
 
 # ---- what it costs
@@ -344,101 +228,6 @@ def test_an_asset_is_traded_alike_alone_beside_another_and_by_the_way_for_all_co
     for other in (beside, general):
         assert other.ruined == found.ruined
         assert other.equity == pytest.approx(found.equity, abs=1e-12 * scale(found))
-
-
-# ---- the rules
-
-
-@given(cases())
-@settings(deadline=None, max_examples=300)
-def test_no_position_grows_beyond_the_leverage(case: Case) -> None:
-    found = simulated(case)
-    equity, gross = at_open(found)[1]
-    before = np.vstack([found.units[:1], found.units[:-1]])
-    after = before + found.traded
-    grown = ((np.abs(after) > np.abs(before)) | (after * before < 0)).any(axis=1)
-    assert (gross <= case.market.leverage * equity + 1e-9 * scale(found))[grown].all()
-
-
-@given(cases())
-@example(SMALL)
-@settings(deadline=None, max_examples=300)
-def test_no_order_leads_away_from_the_weight_that_is_asked_for(case: Case) -> None:
-    found = simulated(case)
-    equity = at_open(found)[0][0][1:, None]
-    held, target = found.units[:-1] * case.bars.open[1:], case.requests[:-1] * equity
-    beyond = (np.abs(held) > np.abs(target) + 1e-9 * scale(found)) & (held * target >= 0) & (equity > 0)
-    assert (found.traded[1:] * held <= 0)[beyond].all()
-
-
-@given(cases(fractional_costs, assets=(1, 1)))
-@settings(deadline=None, max_examples=200)
-def test_no_order_goes_past_the_weight_that_is_asked_for(case: Case) -> None:
-    """Of the equity after its fee; of several assets the limits of one change the equity of all."""
-    found = simulated(case)
-    (before, _), (after, _) = at_open(found)
-    open_, asked = case.bars.open[1:, 0], case.requests[:-1, 0]
-    held, target = found.units[:-1, 0] * open_, asked * after[1:]
-    value, traded = held + found.traded[1:, 0] * open_, found.traded[1:, 0] * open_
-    free = (traded != 0) & (before[1:] > 0) & (after[1:] > 0) & ~found.called[:-1]
-    past = (value - target) * np.sign(traded)
-    assert (past <= 1e-9 * scale(found))[free].all()
-
-
-@given(
-    cases(some(PROPORTIONAL | RATES), any_rules.map(lambda rules: rules.model_copy(update={"leverage": 1.0})))
-)
-@settings(deadline=None, max_examples=200)
-def test_without_leverage_and_short_positions_nothing_is_borrowed(case: Case) -> None:
-    found = simulated(case._replace(requests=np.abs(case.requests) / case.market.leverage))
-    assert (found.cash >= -1e-9 * np.maximum.accumulate(found.equity)).all()
-    assert not found.called.any()
-
-
-@given(cases())
-@example(SQUEEZE)
-@settings(deadline=None, max_examples=300)
-def test_an_account_at_the_floor_is_ruined_flat_and_trades_no_more(case: Case) -> None:
-    found = simulated(case)
-    end = found.ruined or len(case.bars)
-    assert (found.equity[:end] > RUIN * CASH).all()
-    assert (found.equity[end:] <= RUIN * CASH).all() and len(set(found.equity[end:])) <= 1
-    assert not found.units[end:].any() and np.array_equal(found.cash[end:], found.equity[end:])
-    for flow in (found.traded, found.fees, found.financing, found.called):
-        assert not flow[end + 1 :].any()
-
-
-@given(cases())
-@settings(deadline=None, max_examples=300)
-def test_a_bar_fills_no_more_than_it_has(case: Case) -> None:
-    found, costs, market = simulated(case), case.costs, case.bars
-    assert not found.traded[market.missing].any()
-    if costs.needs_volume:
-        assert (np.abs(found.traded) <= (costs.participation or 1.0) * market.volume * (1 + 1e-12)).all()
-    if costs.whole_units:
-        assert np.array_equal(found.units, np.round(found.units))
-
-
-@given(cases())
-@settings(deadline=None, max_examples=300)
-def test_after_a_call_of_the_broker_positions_only_shrink(case: Case) -> None:
-    found = simulated(case)
-    end = found.ruined or len(case.bars)
-    for t in np.flatnonzero(found.called[: end - 1]) + 1:
-        before, after = found.units[t - 1], found.units[t - 1] + found.traded[t]
-        assert (np.abs(after) <= np.abs(before)).all() and (after * before >= 0).all()
-        if not case.costs.needs_volume:
-            assert not after[~case.bars.missing[t]].any()
-
-
-@given(cases(rules=any_rules.map(lambda rules: rules.model_copy(update={"rebalance": False}))))
-@settings(deadline=None, max_examples=300)
-def test_what_is_asked_for_again_or_is_no_number_holds_the_units(case: Case) -> None:
-    found, requests = simulated(case), case.requests
-    for t in range(2, len(case.bars)):
-        if not found.called[t - 2 : t].any():
-            again = (requests[t - 1] == requests[t - 2]) & ~case.bars.missing[t - 1]
-            assert not found.traded[t, again | np.isnan(requests[t - 1])].any()
 
 
 # ---- one account and many, in training and in the backtest
