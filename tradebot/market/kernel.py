@@ -3,7 +3,7 @@
 Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its
 close. It is a target weight (position value / equity after all fees); one that repeats the asset's last
 request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
-environments (`stepping.py`), the backtest runs it over bars. No fastmath: bit for bit the same.
+environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 
 Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
 then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
@@ -23,12 +23,12 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then six for each asset. FINANCING is of the last bar.
+# Columns of an account: six, then seven for each asset. FINANCING is of the last bar.
 CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open; TRADED and
-# FEE: what came of it, at the last bar that had orders.
-UNITS, REQUEST, ENTRY, ORDER, TRADED, FEE = range(6, 12)
-FIXED, PER_ASSET = 6, 6
+# Of asset 0; asset a has them 7 a further on. ANSWERED: the last request that the asset had a bar for; ORDER:
+# signed units still to be traded at this open; TRADED and FEE: what came of it, at the last bar with orders.
+UNITS, REQUEST, ANSWERED, ENTRY, ORDER, TRADED, FEE = range(6, 13)
+FIXED, PER_ASSET = 6, 7
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -110,7 +110,7 @@ def close_out(account: Array) -> None:
     account[CASH] = account[EQUITY]
     account[SHORT] = account[CALLED] = 0.0
     for c in range(FIXED, len(account), PER_ASSET):
-        account[c] = account[c + REQUEST - UNITS] = 0.0
+        account[c] = account[c + REQUEST - UNITS] = account[c + ANSWERED - UNITS] = 0.0
 
 
 @inlined
@@ -319,7 +319,7 @@ def finance(account: Array, years: float, terms: Array) -> None:
 @inlined
 def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
     """Whether the asset with columns from c is to be brought to its weight at this open."""
-    changed = weight != account[REQUEST + c] or terms[ALWAYS] > 0.0
+    changed = weight != account[ANSWERED + c] or terms[ALWAYS] > 0.0
     return changed and not np.isnan(weight) and not np.isnan(price)
 
 
@@ -356,10 +356,9 @@ def settle(
     equity, gross, short = account[CASH], 0.0, 0.0
     for a in range(n):
         c = PER_ASSET * a
-        if called:
-            account[REQUEST + c] = 0.0
-        elif not np.isnan(bars[t, a, OPEN]):
-            account[REQUEST + c] = requests[r, a]
+        account[REQUEST + c] = 0.0 if called else requests[r, a]
+        if called or not np.isnan(bars[t, a, OPEN]):
+            account[ANSWERED + c] = account[REQUEST + c]
         value = account[UNITS + c] * bars[t, a, CLOSE]
         equity += value
         gross += abs(value)
