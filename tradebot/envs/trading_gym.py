@@ -153,9 +153,7 @@ def maker(bars: Bars, settings: dict[str, Any]) -> Maker:
     first, last = span(bars, config.start, config.end, table.warmup)
     reward = REWARDS.get(config.reward)
     if reward is None:
-        raise InputError(
-            f"{config.reward}: own rewards are for tradebot train: wrap this one"
-        )
+        raise InputError(f"{config.reward}: own rewards are for tradebot train: wrap this one")
     if scale is None:
         scale = reward_scale(bars, first, last) if reward.is_return else 1.0
     window = None if whole else config.window
