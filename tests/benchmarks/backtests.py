@@ -47,14 +47,14 @@ def table() -> Table:
     for column in ("work", "orders", "tradebot (ms)", "vectorbt (ms)", "ratio", "ns a bar and asset"):
         shown.add_column(column, justify="left" if column == "work" else "right")
     for name, (_, held) in pairs.items():
-        ours, theirs = (taken[f"{who}, {name}"] for who in ("tradebot", "vectorbt"))
+        fast, slow = (taken[f"{who}, {name}"] for who in ("tradebot", "vectorbt"))
         orders = np.count_nonzero(np.diff(held[:, :-1], prepend=0))
-        rates = (f"{1e3 * ours:,.1f}", f"{1e3 * theirs:,.0f}", f"{theirs / ours:.1f} x")
-        shown.add_row(name, f"{orders:,}", *rates, f"{1e9 * ours / held.size:.1f}")
+        rates = (f"{1e3 * fast:,.1f}", f"{1e3 * slow:,.0f}", f"{slow / fast:.1f} x")
+        shown.add_row(name, f"{orders:,}", *rates, f"{1e9 * fast / held.size:.1f}")
     for n in ASSETS:
-        ours, cells = taken[f"{n} assets"], DAYS * n
+        took, cells = taken[f"{n} assets"], DAYS * n
         name = f"{n} asset{'s' * (n > 1)} x {DAYS:,} bars, rebalanced at each"
-        shown.add_row(name, f"{cells:,}", f"{1e3 * ours:,.2f}", "", "", f"{1e9 * ours / cells:.1f}")
+        shown.add_row(name, f"{cells:,}", f"{1e3 * took:,.2f}", "", "", f"{1e9 * took / cells:.1f}")
     return shown
 
 

@@ -221,8 +221,8 @@ def long_short(n: int, seed: int) -> Array:
     weights = long_only(n, seed)
     sides = generator.choice([-1.0, 1.0], (n // 3 + 1, 5)).repeat(3, axis=0)[:n]
     weights = 1.8 * weights * sides
-    net = weights.sum(axis=1, keepdims=True)
-    return np.where(net > 0.8, -weights, weights)
+    weights[weights.sum(axis=1) > 0.8] *= -1.0
+    return weights
 
 
 @pytest.mark.parametrize("rebalance", [False, True])
