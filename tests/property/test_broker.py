@@ -15,6 +15,7 @@ from tests.accounts import (
     any_rules,
     at_open,
     cases,
+    changed,
     fractional_costs,
     scale,
     simulated,
@@ -45,10 +46,15 @@ def test_no_order_leads_away_from_the_weight_that_is_asked_for(case: Case) -> No
     assert (found.traded[1:] * held <= 0)[beyond].all()
 
 
-@given(cases(fractional_costs, assets=(1, 1)))
+# Any rate is below 1: .3 commission, .05 half spread, .5 impact.
+capped_costs = fractional_costs.map(lambda costs: changed(costs, maximum_commission_bps=3000))
+unlevered = any_rules.map(lambda rules: rules.model_copy(update={"leverage": 1.0}))
+
+
+@given(cases(capped_costs, unlevered, (1, 1)))
 @settings(deadline=None, max_examples=200)
 def test_no_order_goes_past_the_weight_that_is_asked_for(case: Case) -> None:
-    """Of the equity after its fee; of several assets the limits of one change the equity of all."""
+    """Of the equity after its fee. Where rate x weight reaches 1 no order does: the position is closed."""
     found = simulated(case)
     (before, _), (after, _) = at_open(found)
     open_, asked = case.bars.open[1:, 0], case.requests[:-1, 0]
