@@ -197,11 +197,13 @@ def test_a_hold_is_remembered_as_such() -> None:
     assert (a[REQUEST], a[UNITS]) == (0.5, 37.5)
 
 
-def test_a_missing_bar_leaves_the_request_of_before() -> None:
+def test_a_request_at_a_missing_bar_is_due_at_the_next() -> None:
     a = account(n_assets=2)
     settle(a, [0.5, 0.2], (10, 10), (20, 20))
     settle(a, [0.4, 0.4], (10, 10), (math.nan, 20))
-    assert a[REQUEST::PER_ASSET].tolist() == [0.4, 0.2]
+    assert a[UNITS::PER_ASSET].tolist() == [40.0, 10.0]
+    assert settle(a, [0.4, 0.4], (10, 10), (20, 20))
+    assert a[UNITS::PER_ASSET].tolist() == [40.0, 20.0]
 
 
 def test_a_call_is_answered_once_and_resets_the_request() -> None:
