@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 from tradebot.backtest import engine
 from tradebot.core import Array
@@ -52,14 +51,38 @@ def side_by_side(*markets: Bars) -> Bars:
     return Bars(markets[0].timestamps, tuple("ABCDEFGH"[: len(markets)]), **columns)
 
 
-@st.composite
-def any_bars(draw: st.DrawFn, most: int = 30) -> Bars:
-    """2 .. most bars whose gaps and moves may be anything up to a factor of four."""
-    moves = st.tuples(st.floats(-1.4, 1.4), st.floats(-1.4, 1.4))
-    gaps, inside = np.array(draw(st.lists(moves, min_size=2, max_size=most))).T
-    logs = np.cumsum(gaps + inside)
-    logs -= logs.mean()
-    return bars(50.0 * np.exp(logs - inside), 50.0 * np.exp(logs))
+def wild_market(n_assets: int, n_bars: int, seed: int) -> Bars:
+    """Raw bars 1 to 30 days apart, whose gaps and moves are anything up to a factor of four.
+
+    Of the bars after the first a tenth is missing and another has no volume. Prices are of order 50 and
+    volumes of order 30 units, which 1000 in cash may or may not exceed.
+    """
+    generator = np.random.default_rng(seed)
+    shape = n_bars, n_assets
+    widest = generator.choice([0.01, 0.1, np.log(4.0)], (2, 1, n_assets))  # of some assets little
+    gaps, moves = widest * generator.uniform(-1, 1, (2, *shape)) * (generator.random((2, *shape)) < 0.9)
+    absent = generator.random(shape) < 0.1
+    absent[0] = False
+    absent[absent.all(axis=1), 0] = False  # every bar is somebody's
+    logs = np.cumsum(np.where(absent, 0.0, gaps + moves), axis=0)
+    close = 50.0 * np.exp(logs - logs.mean(axis=0))
+    for t in np.flatnonzero(absent.any(axis=1)):  # to the last bit
+        close[t, absent[t]] = close[t - 1, absent[t]]
+    open_ = np.where(absent, close, close * np.exp(-moves))
+    volume = 30.0 * np.exp(2.0 * generator.standard_normal(shape))
+    volume[1:][generator.random(shape)[1:] < 0.1] = 0.0
+    days = np.cumsum(generator.integers(1, 31, n_bars))
+    return Bars(
+        timestamps=np.datetime64("2020-01-01", "us") + days * np.timedelta64(1, "D"),
+        symbols=tuple("ABCDEFGH"[:n_assets]),
+        open=open_,
+        high=np.maximum(open_, close),
+        low=np.minimum(open_, close),
+        close=close,
+        volume=np.where(absent, 0.0, volume),
+        missing=absent,
+        adjusted=False,
+    )
 
 
 Candle = tuple[float, ...]  # open, close and, where it matters, volume

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ablation, learning, priorities, startup, stepping, training
+from tests.benchmarks import ablation, backtests, learning, priorities, startup, stepping, training
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
+    "backtests": backtests.table,
     "priorities": priorities.table,
     "training": training.table,
     "startup": startup.table,

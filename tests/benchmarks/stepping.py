@@ -15,10 +15,9 @@ from rich.table import Table
 
 from tests.benchmarks.timing import seconds
 from tradebot.core import Array
-from tradebot.market import features, kernel, synthetic
+from tradebot.market import env, features, kernel, stepping, synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.market.env import RUIN, TARGETS, TradingEnv
 
 ACCOUNTS = (1, 8, 256, 4096)
 WINDOW = 252  # decisions in an episode
@@ -53,33 +52,33 @@ def random_actions(n: int) -> Callable[[], Array]:
 
 def environment_step(n: int) -> Callable[[], object]:
     span = {"first": TABLE.warmup, "last": len(BARS) - 1}
-    env = TradingEnv(BARS, CONFIG, COSTS, **span, envs=n, window=WINDOW, table=TABLE)
-    env.reset()
+    made = env.TradingEnv(BARS, CONFIG, COSTS, **span, envs=n, window=WINDOW, table=TABLE)
+    made.reset()
     action = random_actions(n)
-    return lambda: env.step(action())
+    return lambda: made.step(action())
 
 
 def kernel_step(n: int) -> Callable[[], object]:
-    accounts, cash = np.empty((n, kernel.N_COLUMNS)), CONFIG.cash
+    accounts, cash = np.empty((n, kernel.n_columns(1))), CONFIG.cash
     for account in accounts:
         kernel.open_account(account, cash)
     first, last = TABLE.warmup, np.full(n, len(BARS))
     start = np.random.default_rng(1).integers(first, len(BARS) // 2, n)
     bar = start.copy()
     steps = itertools.count(1)
-    targets = np.array(TARGETS["long-short"])
+    targets = env.targets(CONFIG.actions, 1)
+    assert targets is not None  # a discrete scheme
     draws = np.random.default_rng(0).integers(0, 3, (64, n))
     request = itertools.cycle([targets[draw] for draw in draws])
-    prices = BARS.open[:, 0].copy(), BARS.close[:, 0].copy()
-    terms = COSTS.buy, COSTS.sell, cash, RUIN * cash, 1.0
+    prices, terms = env.quotes(BARS, COSTS), kernel.terms(COSTS, CONFIG)
     ends = np.empty(n), np.empty(n, bool), np.empty(n, bool), np.empty(n, np.int64)
     obs = np.empty((n, len(TABLE.names)), np.float32)
 
     def step() -> None:
         if next(steps) % (len(BARS) // 2) == 0:
             bar[:] = start
-        given = accounts, bar, last, first, WINDOW, next(request)
-        kernel.step_accounts(*prices, TABLE.market, TABLE.account, *given, *terms, obs, *ends)
+        given = accounts, bar, last, first, WINDOW, next(request), terms, cash, env.RUIN * cash, 1.0
+        stepping.step_accounts(*prices, TABLE.market, TABLE.account, *given, obs, *ends)
 
     return step
 
@@ -92,7 +91,7 @@ def other_step() -> Callable[[], object]:
     frame = BARS.to_frame()
     for k, name in enumerate(TABLE.names[: TABLE.market.shape[1]]):
         frame[f"feature_{name}"] = TABLE.market[:, k]
-    env = Other(
+    other = Other(
         frame.iloc[TABLE.warmup :],
         positions=[-1, 0, 1],
         trading_fees=COSTS.buy,
@@ -100,12 +99,12 @@ def other_step() -> Callable[[], object]:
         max_episode_duration=WINDOW,
         verbose=0,
     )
-    env.reset(seed=0)
+    other.reset(seed=0)
     action = itertools.cycle(np.random.default_rng(0).integers(0, 3, 64).tolist())
 
     def step() -> None:
-        _, _, done, truncated, _ = env.step(next(action))
+        _, _, done, truncated, _ = other.step(next(action))
         if done or truncated:
-            env.reset()
+            other.reset()
 
     return step

@@ -194,7 +194,8 @@ def vectorbt_orders(
     - A buy costs units x p (1 + half spread) (1 + commission) + fixed, a sale mirrors it: `Costs` exactly.
       A turn is one order, so a fixed fee is paid once. A size of 0 or NaN is no order and costs nothing.
     - `call_seq="auto"` fills the sales first (by signed value at the open, the largest sale first), so that
-      buys find the cash. There is no credit: what cash cannot pay is cut. Here that raises instead.
+      buys find the cash. There is no credit: what cash cannot pay is cut. Here that raises instead. A sale
+      that does not bring in its own fees is refused, and raises here too.
     - Short sales need no collateral (`lock_cash` is off), and there is no ruin: equity goes below zero, but
       a cover that cash cannot pay is cut, which raises.
     - Numbers closer than 1e-9 relative (1e-12 absolute) are equal to it: what is left of cash or of a
@@ -210,6 +211,7 @@ def vectorbt_weights(
     cash: float,
     commission: float | Array = 0.0,
     half_spread: float | Array = 0.0,
+    fixed: float | Array = 0.0,
 ) -> Account:
     """vectorbt (1.2) with its own sizes, `size_type="targetpercent"`.
 
@@ -219,12 +221,12 @@ def vectorbt_weights(
         kernel v' = w (E + b v) / (1 + w b), b = buy if it buys, -sell if it sells, v the value held before
 
     so the two differ by the fees. They are the same without costs, for w = 0, and for w = 1 in one asset:
-    theirs is more than cash can pay and is cut to cash / (p (1 + half spread) (1 + commission)). Else give it
-    v' / E of the kernel's own fill. It has no memory: where the kernel holds because a request is repeated, a
-    repeated weight trades again here, so give NaN. An asset that is not ordered still
-    counts in E at its open. Otherwise as `vectorbt_orders`, but what cash cannot pay is cut.
+    theirs is more than cash can pay and is cut to (cash - fixed) / (p (1 + half spread) (1 + commission)).
+    Else give it v' / E of the kernel's own fill. It has no memory: where the kernel holds because a request
+    is repeated, a repeated weight trades again here, so give NaN. An asset that is not ordered still counts
+    in E at its open. Otherwise as `vectorbt_orders`, but what cash cannot pay is cut.
     """
-    return _ordered(bars, weights, "targetpercent", cash, commission, half_spread, 0.0, cut=True)
+    return _ordered(bars, weights, "targetpercent", cash, commission, half_spread, fixed, cut=True)
 
 
 def _ordered(

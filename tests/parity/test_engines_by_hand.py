@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from vectorbt.portfolio.enums import RejectedOrderError  # type: ignore[import-untyped]
 
-from tests.candles import bars, walk
+from tests.candles import bars
 from tests.parity import against_engines as engines
 from tests.parity.against_engines import Account
 from tradebot.core import Array
 from tradebot.market import kernel
+from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 
 #               0   1   2   3   4
 BARS = bars([10, 10, 12, 20, 25], [10, 12, 15, 25, 20])
 CLOSE: dict[str, Any] = {"rel": 1e-12, "abs": 1e-9}
-COSTS = Costs(commission_bps=20, half_spread_bps=10)
 
 
 def same(found: Account, cash: list[float], units: Array, equity: list[float]) -> None:
@@ -115,7 +115,9 @@ def test_all_in_makes_the_kernel_go_in_with_as_much(spread: float, side: int) ->
     """In ten-thousands of a unit, so that what is cut off is little."""
     fee = spread + 0.01 * (1 + side * spread)
     weight = side * engines.all_in(0.01, spread, side)
-    _, units, _, _ = kernel.rebalance(1e6, 0.0, 10.0, weight, fee, fee)
+    terms = kernel.terms(Costs(), Broker())
+    terms[[kernel.BUY, kernel.SELL]] = fee
+    units, _ = kernel.rebalance(1e6, 0.0, 10.0, weight, terms)
     market = bars([10, 10, 10], [10, 10, 10])
     found, _ = engines.backtesting_signals(market, np.full(3, side), cash=1e6, commission=0.01, spread=spread)
     assert found.units[1, 0] == np.trunc(units)
@@ -192,49 +194,3 @@ def test_vectorbts_weights_are_of_the_equity_before_fees() -> None:
         np.array([[0] * 5, [50, 0, 0, 0, 50], [a, 0, 0, 0, 0], [a, 0, 0, 0, 0]]),
         [1000, 992.5, 11 * a, 12 * a],
     )
-
-
-def requests(n: int, kind: str) -> Array:
-    """Requests that rest for five bars: weights, signals of long and flat, or of long, short and flat."""
-    generator = np.random.default_rng(4)
-    few = {
-        "weights": generator.uniform(-1, 1, n // 5),
-        "long-flat": generator.integers(0, 2, n // 5),
-        "long-short": generator.integers(-1, 2, n // 5),
-    }[kind]
-    return np.repeat(few, 5).astype(float)
-
-
-def simulated(market: Bars, weights: Array) -> tuple[Array, Array, Array, Array]:
-    """The kernel's cash, units, equity and units traded, each [T]."""
-    prices = market.open[:, 0].copy(), market.close[:, 0].copy()
-    found = kernel.simulate(*prices, weights[:, None], 1e5, COSTS.buy, COSTS.sell, 0.0)
-    return tuple(each[:, 0] for each in found[:4])  # type: ignore[return-value]  # four of them
-
-
-COST = {"commission": COSTS.commission_bps / 1e4, "half_spread": COSTS.half_spread_bps / 1e4}
-
-
-@pytest.mark.parametrize("kind", ["weights", "long-flat", "long-short"])
-def test_vectorbt_and_the_kernel_keep_the_same_books(kind: str) -> None:
-    market, weights = walk(1000, 3), requests(1000, kind)
-    cash, units, equity, traded = simulated(market, weights)
-    found = engines.vectorbt_orders(market, np.append(traded[1:], 0.0)[:, None], cash=1e5, **COST)
-    assert np.count_nonzero(traded) > 50
-    np.testing.assert_allclose(found.equity, equity, rtol=1e-9)
-    np.testing.assert_allclose(found.cash, cash, rtol=0, atol=1e-9 * 1e5)
-    np.testing.assert_allclose(found.units[:, 0], units, rtol=0, atol=1e-9 * np.abs(units).max())
-
-
-@pytest.mark.parametrize("kind", ["weights", "long-flat", "long-short"])
-def test_vectorbts_weights_are_the_kernels_where_the_fees_are_not_in_them(kind: str) -> None:
-    market, weights = walk(1000, 3), requests(1000, kind)
-    cash, units, equity, _ = simulated(market, weights)
-    asked = np.where(np.diff(weights, prepend=0) != 0, weights, np.nan)
-    if kind != "long-flat":  # all in is cut to the same by both, and all out is all out
-        before = cash[:-1] + units[:-1] * market.open[1:, 0]
-        theirs = np.append(units[1:] * market.open[1:, 0] / before, np.nan)
-        assert np.nanmax(np.abs(asked - theirs)) > 1e-3
-        asked = np.where(np.isnan(asked), np.nan, theirs)
-    found = engines.vectorbt_weights(market, asked[:, None], cash=1e5, **COST)
-    np.testing.assert_allclose(found.equity, equity, rtol=1e-9)

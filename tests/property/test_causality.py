@@ -160,7 +160,7 @@ class Played(NamedTuple):
 
     observations: Array  # [T - FIRST, M, O]
     actions: Array  # [T - FIRST, M] or [T - FIRST, M, A]
-    requests: Array  # [T - FIRST, M]
+    requests: Array  # [T - FIRST, M, A]
     test: engine.Backtest
 
 
@@ -182,17 +182,16 @@ class Witness:
 
 def play(bars: Bars, agent: str, actions: ActionScheme) -> Played:
     """A freshly initialised population of three. A2C draws its actions: the likeliest one is to rest."""
-    config = TradingConfig(actions=actions)
-    env = TradingEnv(bars, config, Costs(), first=FIRST, last=len(bars) - 1, seeds=(0, 1, 2))
+    config, costs = TradingConfig(actions=actions), Costs(fees="crypto-taker")
+    env = TradingEnv(bars, config, costs, first=FIRST, last=len(bars) - 1, seeds=(0, 1, 2))
     made = create(CONFIGS[agent](envs=1), env.observation_space, env.action_space, (0, 1, 2), steps=1000)
     witness = Witness(made, explore=agent == "a2c")
     requests = engine.policy_requests(witness, env)  # type: ignore[arg-type] # it only acts
-    members = {f"seed {m}": requests[:, m] for m in range(3)}
+    members = {f"seed {m}": requests[m] for m in range(3)}
     span = bars.rows(FIRST, len(bars) - 1)
-    test = engine.run(
-        agent, span, members, {}, market=TradingConfig(cash=1e5), costs=Costs(), in_sample=False
-    )
-    return Played(np.stack(witness.observations), np.stack(witness.actions), requests, test)
+    test = engine.run(agent, span, members, {}, market=config, costs=costs, in_sample=False)
+    asked = requests.swapaxes(0, 1)
+    return Played(np.stack(witness.observations), np.stack(witness.actions), asked, test)
 
 
 AGENTS: list[tuple[str, ActionScheme]] = [
@@ -204,7 +203,7 @@ AGENTS: list[tuple[str, ActionScheme]] = [
 
 
 @pytest.mark.parametrize(("agent", "actions"), AGENTS)
-@given(where=MARKETS, t=BARS, seed=SEEDS)
+@given(where=ALSO_SEVERAL, t=BARS, seed=SEEDS)
 @settings(deadline=None, max_examples=15)
 def test_agents_and_their_accounts_are_causal(
     agent: str, actions: ActionScheme, where: str, t: int, seed: int
@@ -224,7 +223,7 @@ def test_agents_and_their_accounts_are_causal(
 
 
 @pytest.mark.parametrize(("agent", "actions"), AGENTS)
-@given(where=MARKETS, t=st.integers(FIRST + 1, T - 3))
+@given(where=ALSO_SEVERAL, t=st.integers(FIRST + 1, T - 3))
 @settings(deadline=None, max_examples=10)
 def test_a_history_that_ends_at_a_bar_decides_there_as_a_longer_one(
     agent: str, actions: ActionScheme, where: str, t: int

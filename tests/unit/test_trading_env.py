@@ -90,6 +90,30 @@ def test_orders_hold_buy_and_sell_everything() -> None:
     assert asked == [0, 1, 1, 1, 0, 0, 0]
 
 
+def test_to_hold_repeats_an_order_of_a_bar_that_the_symbol_lacked() -> None:
+    missing = np.zeros((5, 2), dtype=bool)
+    missing[2, 1] = True  # the bar in which B was to be sold
+    prices = {column: np.full((5, 2), 10.0) for column in ("open", "high", "low", "close")}
+    volume = np.where(missing, 0.0, 1.0)
+    days = np.datetime64("2020-01-01", "us") + np.arange(5) * np.timedelta64(1, "D")
+    market = TradingEnv(
+        Bars(days, ("A", "B"), **prices, volume=volume, missing=missing),
+        TradingConfig(actions="orders", features=kernel.ACCOUNT_FEATURES, cash=1000.0),
+        Costs(fees="free"),
+        first=0,
+        last=4,
+    )
+    market.reset()
+    asked, held = [], []
+    for action in (2, 1, 0, 0):  # all in B, all in A, hold, hold
+        asked.append(market.requests(np.array([action]), market.accounts)[0].tolist())
+        market.step(np.array([action]))
+        held.append(market.accounts_left[0, kernel.UNITS :: kernel.PER_ASSET].tolist())
+    assert asked == [[0, 1], [1, 0], [1, 0], [1, 0]]
+    # No room for A while B is held; what was asked of A in a bar that A had is dropped.
+    assert held == [[0, 100], [0, 100], [0, 0], [0, 0]]
+
+
 def test_weights_are_clipped_to_their_bounds() -> None:
     market = make(actions="weights")
     assert isinstance(market.action_space, Box) and market.action_space.shape == (1,)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.signal import lfilter
 
 from tradebot.config import Config
 from tradebot.core import Array, Box, State, Step
@@ -150,6 +149,8 @@ class GarleanuPedersenEnv:
 
     def _draw(self, e: int) -> None:
         """The signal of environment e in its present episode."""
+        from scipy.signal import lfilter
+
         phi = self.problem.persistence
         generator = np.random.default_rng([*self._keys[e], self._episodes[e]])
         noise = generator.standard_normal(self._signal.shape[1])

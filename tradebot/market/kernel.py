@@ -3,7 +3,7 @@
 Convention: a request is decided on the data up to bar t, filled at the open of bar t+1 and marked at its
 close. It is a target weight (position value / equity after all fees); one that repeats the asset's last
 request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
-environments (`stepping.py`), the backtest runs it over bars. No fastmath: bit for bit the same.
+environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 
 Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
 then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
@@ -23,12 +23,12 @@ from tradebot.core import Array
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
-# Columns of an account: six, then six for each asset. FINANCING is of the last bar.
-CASH, EQUITY, PEAK, SHORT, CALLED, FINANCING = range(6)  # SHORT: value of the short positions at the mark
-# Of asset 0; asset a has them 6 a further on. ORDER: signed units still to be traded at this open; TRADED and
-# FEE: what came of it, at the last bar that had orders.
-UNITS, REQUEST, ENTRY, ORDER, TRADED, FEE = range(6, 12)
-FIXED, PER_ASSET = 6, 6
+# Columns of an account: five, then seven for each asset. FINANCING is of the last bar.
+CASH, EQUITY, PEAK, CALLED, FINANCING = range(5)
+# Of asset 0; asset a has them 7 a further on. ANSWERED: the last request that the asset had a bar for; ORDER:
+# signed units still to be traded at this open; TRADED and FEE: what came of it, at the last bar with orders.
+UNITS, REQUEST, ANSWERED, ENTRY, ORDER, TRADED, FEE = range(5, 12)
+FIXED, PER_ASSET = 5, 7
 
 OPEN, CLOSE, VOLUME = range(3)  # of a bar
 
@@ -108,9 +108,9 @@ def open_account(account: Array, cash: float) -> None:
 def close_out(account: Array) -> None:
     """Ruin: the broker closes all at the mark, for free. What is left, perhaps a debt, is cash."""
     account[CASH] = account[EQUITY]
-    account[SHORT] = account[CALLED] = 0.0
+    account[CALLED] = 0.0
     for c in range(FIXED, len(account), PER_ASSET):
-        account[c] = account[c + REQUEST - UNITS] = 0.0
+        account[c] = account[c + REQUEST - UNITS] = account[c + ANSWERED - UNITS] = 0.0
 
 
 @inlined
@@ -306,22 +306,48 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
 
 
 @inlined
-def finance(account: Array, years: float, terms: Array) -> None:
+def finance(account: Array, bars: Array, t: int, years: float, terms: Array) -> None:
     """Pay for what was borrowed since the last mark, shares or cash; what idle cash earns is negative.
 
     The proceeds of short sales are the lender's security: they earn nothing and need not be borrowed.
     """
-    idle = account[CASH] - account[SHORT]
+    short = 0.0  # value at the last mark
+    for a in range(bars.shape[1]):
+        short -= min(account[UNITS + PER_ASSET * a] * bars[t - 1, a, CLOSE], 0.0)
+    idle = account[CASH] - short
     rate = terms[INTEREST] if idle > 0.0 else terms[MARGIN]
-    account[FINANCING] = years * (terms[BORROW] * account[SHORT] - rate * idle)
+    account[FINANCING] = years * (terms[BORROW] * short - rate * idle)
     account[CASH] -= account[FINANCING]
 
 
 @inlined
 def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
     """Whether the asset with columns from c is to be brought to its weight at this open."""
-    changed = weight != account[REQUEST + c] or terms[ALWAYS] > 0.0
+    changed = weight != account[ANSWERED + c] or terms[ALWAYS] > 0.0
     return changed and not np.isnan(weight) and not np.isnan(price)
+
+
+@inner
+def order(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+    """Fill what is asked for at the open, if anything is, and remember the requests."""
+    n, called, asked = bars.shape[1], account[CALLED] > 0.0, False
+    for a in range(n):
+        c = PER_ASSET * a
+        account[TRADED + c] = account[FEE + c] = 0.0
+        asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+    if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
+        price = bars[t, 0, OPEN]
+        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
+        size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
+        if size != 0.0:
+            fill(account, 0, size, price, fee)
+    elif asked or called:
+        trade(account, requests, r, bars, t, terms)
+    for a in range(n):
+        c = PER_ASSET * a
+        account[REQUEST + c] = 0.0 if called else requests[r, a]
+        if called or not np.isnan(bars[t, a, OPEN]):
+            account[ANSWERED + c] = account[REQUEST + c]
 
 
 @inlined
@@ -337,39 +363,22 @@ def settle(
     """Carry one account over one bar. Returns whether orders were due; if not, TRADED and FEE are old."""
     n = bars.shape[1]
     if terms[FINANCED] > 0.0:
-        finance(account, years, terms)
-    called: bool = account[CALLED] > 0.0
-    asked = called
+        finance(account, bars, t, years, terms)
+    due: bool = account[CALLED] > 0.0 or terms[ALWAYS] > 0.0
     for a in range(n):
-        c = PER_ASSET * a
-        asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
-    if asked:
-        for c in range(0, PER_ASSET * n, PER_ASSET):
-            account[TRADED + c] = account[FEE + c] = 0.0
-    if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
-        price = bars[t, 0, OPEN]
-        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
-        size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
-        if size != 0.0:
-            fill(account, 0, size, price, fee)
-    elif asked:
-        trade(account, requests, r, bars, t, terms)
-    equity, gross, short = account[CASH], 0.0, 0.0
+        last, answered = account[REQUEST + PER_ASSET * a], account[ANSWERED + PER_ASSET * a]
+        due |= requests[r, a] != last or last != answered  # NaN differs from all
+    if due:
+        order(account, requests, r, bars, t, terms)
+    equity, gross = account[CASH], 0.0
     for a in range(n):
-        c = PER_ASSET * a
-        if called:
-            account[REQUEST + c] = 0.0
-        elif not np.isnan(bars[t, a, OPEN]):
-            account[REQUEST + c] = requests[r, a]
-        value = account[UNITS + c] * bars[t, a, CLOSE]
+        value = account[UNITS + PER_ASSET * a] * bars[t, a, CLOSE]
         equity += value
         gross += abs(value)
-        short -= min(value, 0.0)
     account[EQUITY] = equity
-    account[SHORT] = short
     account[PEAK] = max(account[PEAK], equity)
     account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
-    return asked
+    return due
 
 
 class Simulated(NamedTuple):

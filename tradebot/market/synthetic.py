@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 from pydantic import Field
-from scipy.signal import lfilter
 
 from tradebot.config import Config, build, suggestion
 from tradebot.core import Array, InputError
@@ -50,6 +49,8 @@ class AR1(Market):
     )
 
     def path(self, generator: np.random.Generator) -> Path:
+        from scipy.signal import lfilter
+
         noise = generator.standard_normal(self.n - 1)
         noise[1:] *= np.sqrt(1 - self.phi**2)  # the first return is drawn from the stationary law
         return self.silent(self.sigma * np.asarray(lfilter([1.0], [1.0, -self.phi], noise)))
@@ -75,6 +76,8 @@ class OU(Market):
         return float(self.sigma * np.sqrt((1 - self.persistence**2) / (2 * self.kappa)))
 
     def path(self, generator: np.random.Generator) -> Path:
+        from scipy.signal import lfilter
+
         noise = self.noise * generator.standard_normal(self.n - 1)
         return self.silent(np.diff(lfilter([1.0], [1.0, -self.persistence], noise), prepend=0.0))
 
