@@ -123,6 +123,20 @@ def test_where_the_fee_would_eat_up_the_equity_the_position_is_closed(weight: fl
     assert (cash, fee) == pytest.approx((-89.5, 99.5))
 
 
+@pytest.mark.parametrize(("units", "weight"), [(-30.0, -20.0), (30.0, 20.0)])
+def test_where_every_trade_costs_more_than_its_share_of_the_equity_the_position_is_closed(
+    units: float, weight: float
+) -> None:
+    # Equity 10, 300 held either way, which is 30 times that. To trade 10 of it costs 1 and with that 20 of
+    # what may be held: the weight only grows, until nothing is left.
+    assert rebalanced(10.0 - units * 10, units, 10.0, weight, 0.1, 0.1)[1] == 0.0
+    a = account()
+    a[[CASH, UNITS]] = 10.0 - units * 10, units
+    costs = Costs(commission_bps=0, half_spread_bps=999.9, fixed_per_order=1e-9)  # not proportional
+    settle(a, weight, (10, 10), costs=costs, broker=Broker(leverage=20))
+    assert a[UNITS] == 0.0 and a[TRADED] == -units
+
+
 # ---- settle
 
 
@@ -183,11 +197,13 @@ def test_a_hold_is_remembered_as_such() -> None:
     assert (a[REQUEST], a[UNITS]) == (0.5, 37.5)
 
 
-def test_a_missing_bar_leaves_the_request_of_before() -> None:
+def test_a_request_at_a_missing_bar_is_due_at_the_next() -> None:
     a = account(n_assets=2)
     settle(a, [0.5, 0.2], (10, 10), (20, 20))
     settle(a, [0.4, 0.4], (10, 10), (math.nan, 20))
-    assert a[REQUEST::PER_ASSET].tolist() == [0.4, 0.2]
+    assert a[UNITS::PER_ASSET].tolist() == [40.0, 10.0]
+    assert settle(a, [0.4, 0.4], (10, 10), (20, 20))
+    assert a[UNITS::PER_ASSET].tolist() == [40.0, 20.0]
 
 
 def test_a_call_is_answered_once_and_resets_the_request() -> None:

@@ -160,7 +160,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
     target = weight * (equity + cost * held) / (1.0 + weight * cost)
-    if target * weight <= 0.0:
+    if target * weight <= 0.0 or weight * cost <= -1.0:
         target = 0.0
     elif abs(target - held) <= DUST * equity:
         return 0.0, 0.0
@@ -204,9 +204,10 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
                 below += side * weight
             else:
                 above -= side * size * price
-        if above / below == left:
+        found = above / below if below > 0.0 else 0.0  # where each trade costs more than its share: close
+        if found == left:
             return
-        left = above / below
+        left = found
 
 
 @inner
