@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,9 +40,9 @@ print(*[name for name in {HEAVY} if name in sys.modules])
 
 
 def table() -> Table:
-    works = {"a bare typer program": lambda: run("-c", BARE, "--help")}
+    works = {"a bare typer program": partial(run, "-c", BARE, "--help")}
     for command in COMMANDS:
-        works[" ".join(("tradebot", *command))] = lambda command=command: run("-m", "tradebot", *command)
+        works[" ".join(("tradebot", *command))] = partial(run, "-m", "tradebot", *command)
     taken = seconds(works, repetitions=7)
     bare = taken["a bare typer program"]
     shown = Table(title="Start-up (medians of 7)")

@@ -220,7 +220,7 @@ def long_short(n: int, seed: int) -> Array:
     generator = np.random.default_rng(seed)
     weights = long_only(n, seed)
     sides = generator.choice([-1.0, 1.0], (n // 3 + 1, 5)).repeat(3, axis=0)[:n]
-    weights = 1.8 * weights * sides
+    weights *= 1.8 * sides
     weights[weights.sum(axis=1) > 0.8] *= -1.0
     return weights
 
