@@ -20,7 +20,6 @@ from tradebot.market.kernel import (
     PEAK,
     PER_ASSET,
     REQUEST,
-    SHORT,
     TRADED,
     UNITS,
 )
@@ -182,12 +181,6 @@ def test_the_peak_remembers_the_best_mark() -> None:
     assert (a[PEAK], a[EQUITY]) == (2000.0, 1800.0)
 
 
-def test_the_value_sold_short_is_that_of_the_short_positions_at_the_mark() -> None:
-    a = account(n_assets=2)
-    settle(a, [0.5, -0.5], (10, 10), (20, 24))
-    assert a[SHORT] == 25 * 24
-
-
 def test_a_hold_is_remembered_as_such() -> None:
     a = account()
     settle(a, 0.5, (10, 10))
@@ -262,7 +255,7 @@ def test_what_is_left_after_ruin_is_cash() -> None:
     settle(a, [1.0, -1.0], (10, 4), (20, 38), broker=Broker(leverage=2))
     assert a[EQUITY] == 1000 - 600 - 900 and a[CALLED] == 1.0
     kernel.close_out(a)
-    assert (a[CASH], a[EQUITY], a[SHORT], a[CALLED]) == (-500.0, -500.0, 0.0, 0.0)
+    assert (a[CASH], a[EQUITY], a[CALLED]) == (-500.0, -500.0, 0.0)
     assert a[UNITS::PER_ASSET].tolist() == a[REQUEST::PER_ASSET].tolist() == [0.0, 0.0]
 
 
