@@ -73,10 +73,10 @@ any_rules = st.builds(
     TradingConfig,
     cash=st.just(CASH),
     leverage=st.sampled_from([1.0, 1.5, 2.0, 3.0, 20.0]),
-    maintenance=st.sampled_from([0.0, 0.25, 0.5]),
+    maintenance=st.sampled_from([0.0, 0.04, 0.25, 0.5]),
     band=st.sampled_from([0.0, 0.03, 0.2]),
     rebalance=st.booleans(),
-)
+).filter(lambda rules: rules.leverage * rules.maintenance < 1)
 plain_rules = any_rules.map(lambda rules: rules.model_copy(update={"band": 0.0}))
 seeds = st.integers(0, 2**32 - 1)
 

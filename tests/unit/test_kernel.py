@@ -132,7 +132,7 @@ def test_where_every_trade_costs_more_than_its_share_of_the_equity_the_position_
     a = account()
     a[[CASH, UNITS]] = 10.0 - units * 10, units
     costs = Costs(commission_bps=0, half_spread_bps=999.9, fixed_per_order=1e-9)  # not proportional
-    settle(a, weight, (10, 10), costs=costs, broker=Broker(leverage=20))
+    settle(a, weight, (10, 10), costs=costs, broker=Broker(leverage=20, maintenance=0))
     assert a[UNITS] == 0.0 and a[TRADED] == -units
 
 
@@ -179,11 +179,6 @@ def test_the_peak_remembers_the_best_mark() -> None:
     for close in (20.0, 15.0, 18.0):
         settle(a, 1.0, (10, close))
     assert (a[PEAK], a[EQUITY]) == (2000.0, 1800.0)
-
-
-def test_the_value_sold_short_is_that_of_the_short_positions_at_the_mark() -> None:
-    a = account(n_assets=2)
-    settle(a, [0.5, -0.5], (10, 10), (20, 24))
 
 
 def test_a_hold_is_remembered_as_such() -> None:

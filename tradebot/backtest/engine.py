@@ -6,7 +6,7 @@ members' requests and trades only when that mean changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -246,11 +246,12 @@ def run(
         for account, request in (*members.items(), *baselines.items())
     }
     requests = np.stack([rows[account] for account in members])  # [M, T, A]
-    hold = np.full((1, *bars.close.shape), 1.0 / len(bars.symbols))
-    columns = [hold, requests.mean(axis=0, keepdims=True), requests]
-    columns += [rows[account][None] for account in baselines]
-    names = ["buy_and_hold", "ensemble", *members, *baselines]
-    _, ensemble, *tracks = _tracks(bars, names, np.concatenate(columns), market, costs)
+    hold = np.full(bars.close.shape, 1.0 / len(bars.symbols))
+    still = market.model_copy(update={"rebalance": False, "band": 0.0})  # whatever the others do
+    (benchmark,) = _tracks(bars, {"buy_and_hold": hold}, still, costs)
+    accounts = {"ensemble": requests.mean(axis=0), **rows}
+    ensemble, *tracks = _tracks(bars, accounts, market, costs, benchmark.equity)
+    rivals = dict(zip(baselines, tracks[len(members) :], strict=True))
     return Backtest(
         name,
         bars,
@@ -258,7 +259,7 @@ def run(
         market,
         tuple(tracks[: len(members)]),
         ensemble,
-        dict(zip(baselines, tracks[len(members) :], strict=True)),
+        {rival: benchmark if rival == benchmark.name else track for rival, track in rivals.items()},
         in_sample,
         short or bool((requests < 0).any()),
     )
@@ -300,18 +301,22 @@ def _checked(account: str, requests: Array, bars: Bars, leverage: float) -> Arra
 
 
 def _tracks(
-    bars: Bars, names: Sequence[str], requests: Array, market: TradingConfig, costs: Costs
+    bars: Bars,
+    requests: Mapping[str, Array],  # name -> [T, A]
+    market: TradingConfig,
+    costs: Costs,
+    benchmark: Array | None = None,  # [T] equity; None: that of the first account
 ) -> list[Track]:
-    """One track per row of requests [K, T, A]; the first is the benchmark of all."""
-    made = kernel.simulate(
-        *quotes(bars, costs), requests, market.cash, kernel.terms(costs, market), RUIN * market.cash
-    )
+    """One account for each name."""
+    rows = np.stack(list(requests.values()))
+    terms = kernel.terms(costs, market)
+    made = kernel.simulate(*quotes(bars, costs), rows, market.cash, terms, RUIN * market.cash)
     units = made.units
     return [
         Track(
             name=name,
             bars=bars,
-            request=requests[k],
+            request=rows[k],
             cash=made.cash[k],
             units=units[k],
             equity=made.equity[k],
@@ -320,7 +325,7 @@ def _tracks(
             financing=made.financing[k],
             called=made.called[k],
             ruined=int(made.ruined[k]),
-            benchmark=made.equity[0],
+            benchmark=made.equity[0] if benchmark is None else benchmark,
         )
-        for k, name in enumerate(names)
+        for k, name in enumerate(requests)
     ]

@@ -8,7 +8,7 @@ environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
 then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
 as the leverage limit allows; the mark. What a bar cannot fill (volume, leverage) is dropped. A bar that an
-asset lacks (open = NaN) fills nothing and leaves the request standing for the next.
+asset lacks (open = NaN) fills nothing and leaves the request standing for the next; NaN does not recall it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numba import njit
 
-from tradebot.core import Array
+from tradebot.core import Array, InputError
 from tradebot.market.configs import Broker
 from tradebot.market.costs import BPS, Costs
 
@@ -79,7 +79,15 @@ def n_columns(n_assets: int) -> int:
 
 
 def terms(costs: Costs, rules: Broker) -> Array:
-    """[20] numbers: rates as fractions, amounts in currency, rates of interest per year."""
+    """[20] numbers: rates as fractions, amounts in currency, rates of interest per year.
+
+    Raises InputError for a leverage at which the broker would liquidate whatever is bought with it.
+    """
+    if rules.leverage * rules.maintenance >= 1:
+        raise InputError(
+            f"leverage {rules.leverage:g} x maintenance {rules.maintenance:g} should be less than 1, else the"
+            " broker liquidates whatever is bought: --leverage or --maintenance"
+        )
     made = np.zeros(20)
     made[[BUY, SELL]] = costs.buy, costs.sell
     made[COMMISSION] = BPS * costs.commission_bps
@@ -169,7 +177,7 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
 
 
 @inner
-def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+def plan(account: Array, bars: Array, t: int, terms: Array) -> None:
     """Write in ORDER what brings all that is asked for to its weight of the equity after all fees.
 
     The equity left is E' = E - sum of (fixed + rate side (w E' - v)) over the orders, hence
@@ -182,10 +190,10 @@ def plan(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Ar
         for a in range(bars.shape[1]):
             c = PER_ASSET * a
             account[ORDER + c] = 0.0
-            if not is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms):
+            if not is_asked(account, c, bars[t, a, OPEN], terms):
                 continue
             units, price, volume = account[UNITS + c], bars[t, a, OPEN], bars[t, a, VOLUME]
-            weight = min(max(requests[r, a], -terms[LEVERAGE]), terms[LEVERAGE])
+            weight = min(max(account[REQUEST + c], -terms[LEVERAGE]), terms[LEVERAGE])
             held, target = units * price, weight * left
             if target * weight <= 0.0:
                 target = 0.0
@@ -261,7 +269,7 @@ def execute(account: Array, c: int, size: float, price: float, volume: float, te
 
 
 @inner
-def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+def trade(account: Array, bars: Array, t: int, terms: Array) -> None:
     """Bring the account to what is asked for, or to nothing where the broker calls."""
     n = bars.shape[1]
     equity, gross = account[CASH], 0.0
@@ -271,7 +279,7 @@ def trade(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
         gross += abs(account[UNITS + PER_ASSET * a]) * price
     account[EQUITY] = equity
     if account[CALLED] == 0.0:
-        plan(account, requests, r, bars, t, terms)
+        plan(account, bars, t, terms)
     else:
         for c in range(0, PER_ASSET * n, PER_ASSET):
             units, volume = account[UNITS + c], bars[t, c // PER_ASSET, VOLUME]
@@ -321,32 +329,37 @@ def finance(account: Array, bars: Array, t: int, years: float, terms: Array) -> 
 
 
 @inlined
-def is_asked(account: Array, c: int, weight: float, price: float, terms: Array) -> bool:
-    """Whether the asset with columns from c is to be brought to its weight at this open."""
+def is_asked(account: Array, c: int, price: float, terms: Array) -> bool:
+    """Whether the asset with columns from c is to be brought to its requested weight at this open."""
+    weight = account[REQUEST + c]
     changed = weight != account[ANSWERED + c] or terms[ALWAYS] > 0.0
     return changed and not np.isnan(weight) and not np.isnan(price)
 
 
 @inner
 def order(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Fill what is asked for at the open, if anything is, and remember the requests."""
+    """Take the requests down, fill what is asked for at the open, and note what could be answered."""
     n, called, asked = bars.shape[1], account[CALLED] > 0.0, False
     for a in range(n):
         c = PER_ASSET * a
         account[TRADED + c] = account[FEE + c] = 0.0
-        asked |= is_asked(account, c, requests[r, a], bars[t, a, OPEN], terms)
+        stands = account[REQUEST + c] != account[ANSWERED + c] and not np.isnan(account[REQUEST + c])
+        if not (stands and np.isnan(requests[r, a])):  # who asks for nothing new lets it stand
+            account[REQUEST + c] = requests[r, a]
+        asked |= is_asked(account, c, bars[t, a, OPEN], terms)
     if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
         price = bars[t, 0, OPEN]
-        weight = min(max(requests[r, 0], -terms[LEVERAGE]), terms[LEVERAGE])
+        weight = min(max(account[REQUEST], -terms[LEVERAGE]), terms[LEVERAGE])
         size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
         if size != 0.0:
             fill(account, 0, size, price, fee)
     elif asked or called:
-        trade(account, requests, r, bars, t, terms)
+        trade(account, bars, t, terms)
     for a in range(n):
         c = PER_ASSET * a
-        account[REQUEST + c] = 0.0 if called else requests[r, a]
-        if called or not np.isnan(bars[t, a, OPEN]):
+        if called:
+            account[REQUEST + c] = 0.0
+        if called or np.isnan(account[REQUEST + c]) or not np.isnan(bars[t, a, OPEN]):
             account[ANSWERED + c] = account[REQUEST + c]
 
 
