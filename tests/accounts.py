@@ -78,6 +78,7 @@ any_rules = st.builds(
     rebalance=st.booleans(),
 ).filter(lambda rules: rules.leverage * rules.maintenance < 1)
 plain_rules = any_rules.map(lambda rules: rules.model_copy(update={"band": 0.0}))
+plentiful = any_rules.map(lambda rules: rules.model_copy(update={"leverage": 20.0, "maintenance": 0.04}))
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -19,13 +19,13 @@ from tests.accounts import (
     SWITCH,
     Case,
     any_requests,
-    any_rules,
     at_open,
     cases,
     changed,
     columns,
     fractional_costs,
     plain_rules,
+    plentiful,
     scale,
     seeds,
     simulated,
@@ -196,7 +196,7 @@ def test_more_cash_earns_the_same_return_bit_for_bit(case: Case, power: int) -> 
     assert np.array_equal(other.equity, k * found.equity) and np.array_equal(other.units, k * found.units)
 
 
-@given(cases(rules=any_rules.map(lambda rules: rules.model_copy(update={"leverage": 20.0})), assets=(2, 4)))
+@given(cases(rules=plentiful, assets=(2, 4)))
 @settings(deadline=None, max_examples=200)
 def test_the_order_of_the_assets_is_irrelevant_as_long_as_there_is_leverage_for_all(case: Case) -> None:
     case = case._replace(requests=case.requests / 20)

@@ -356,6 +356,22 @@ CASES = [
         [1000] * 4,
     ),
     Case(
+        "a hold does not recall a request that waits",
+        [A, [(20, 20), None, (20, 20), (20, 20)]],
+        [(0.5, 0.5), (0.5, HOLD), (0.5, HOLD), (0.5, HOLD)],
+        [(1, "A", 50, 10, 0), (2, "B", 25, 20, 0)],
+        [1000, 500, 0, 0],
+        [1000] * 4,
+    ),
+    Case(
+        "after a hold at a missing bar the same number trades again",
+        [[(10, 10)] * 5, [(20, 20), (20, 40), None, (40, 40), (40, 40)]],
+        [(0, 0.5), (0, HOLD), (0, 0.5), (0, 0.5), (0, 0.5)],
+        [(1, "B", 25, 20, 0), (3, "B", -6.25, 40, 0)],  # half of 1500 is 18.75 units
+        [1000, 500, 500, 750, 750],
+        [1000, 1500, 1500, 1500, 1500],
+    ),
+    Case(
         "rebalancing leaves out who lacks the bar",
         [TRIPLED, [(20, 20), (20, 20), None, (20, 20)]],
         [(0.5, 0.5)] * 4,
