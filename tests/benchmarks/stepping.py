@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.timing import seconds
 from tradebot.core import Array
-from tradebot.market import env, features, kernel, stepping, synthetic
+from tradebot.market import env, features, kernel, synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 
@@ -71,14 +71,14 @@ def kernel_step(n: int) -> Callable[[], object]:
     draws = np.random.default_rng(0).integers(0, 3, (64, n))
     request = itertools.cycle([targets[draw] for draw in draws])
     prices, terms = env.quotes(BARS, COSTS), kernel.terms(COSTS, CONFIG)
-    ends = np.empty(n), np.empty(n, bool), np.empty(n, bool), np.empty(n, np.int64)
+    ends = np.empty(n), np.empty(n, bool), np.empty(n, bool)
     obs = np.empty((n, len(TABLE.names)), np.float32)
 
     def step() -> None:
         if next(steps) % (len(BARS) // 2) == 0:
             bar[:] = start
-        given = accounts, bar, last, first, WINDOW, next(request), terms, cash, env.RUIN * cash, 1.0
-        stepping.step_accounts(*prices, TABLE.market, TABLE.account, *given, obs, *ends)
+        given = accounts, bar, last, next(request), terms, cash, env.RUIN * cash, 1.0
+        kernel.step_accounts(*prices, TABLE.market, TABLE.account, *given, obs, *ends)
 
     return step
 

@@ -48,8 +48,6 @@ def step(
         accounts,
         bar,
         np.full(n, last),
-        0,  # first
-        3,  # window
         np.array(requests)[:, None],
         TERMS,
         1000.0,
@@ -59,7 +57,6 @@ def step(
         reward,
         terminated,
         truncated,
-        np.empty(n, np.int64),
     )
     assert ended == (terminated | truncated).any() and (bar == 1).all()
     return reward, terminated, truncated, obs
@@ -169,7 +166,7 @@ def test_observations_stay_within_their_bound_whatever_the_account() -> None:
 def test_a_new_episode_begins_flat_within_its_level() -> None:
     n = 200
     accounts = np.full((n, kernel.n_columns(2)), np.nan)
-    bar, last, episodes = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    bar, last, running, episodes = np.zeros((4, n), np.int64)
     ended = np.arange(n) > 0
     kernel.begin_episodes(
         ended,
@@ -182,6 +179,7 @@ def test_a_new_episode_begins_flat_within_its_level() -> None:
         10,  # window
         bar,
         last,
+        running,
         accounts,
         np.ones((200, 2, 3)),
         np.empty((200, 0), np.float32),
@@ -190,7 +188,7 @@ def test_a_new_episode_begins_flat_within_its_level() -> None:
         np.empty((n, 1), np.float32),
     )
     assert set(bar[1:].tolist()) == {120, 121, 122, 123, 124}  # the last level is but five starts wide
-    assert (last[1:] == bar[1:] + 10).all() and (episodes[1:] == 1).all()
+    assert (last[1:] == bar[1:] + 10).all() and (running[1:] == 2).all() and (episodes[1:] == 1).all()
     assert (accounts[1:, CASH] == 1000.0).all() and (accounts[1:, UNITS::PER_ASSET] == 0.0).all()
     assert bar[0] == last[0] == episodes[0] == 0 and np.isnan(accounts[0]).all()
 

@@ -122,6 +122,7 @@ class TradingEnv:
         self._episodes = np.zeros(self.n_envs, dtype=np.int64)
         self._bar = np.zeros(self.n_envs, dtype=np.int64)
         self._last = np.zeros(self.n_envs, dtype=np.int64)
+        self._running = np.zeros(self.n_envs, dtype=np.int64)  # level of the episode under way
         self._accounts = self._left = np.zeros((self.n_envs, kernel.n_columns(len(bars.symbols))))
         self._reward = reward
         self._growth_scale = reward_scale if reward.name == "log-return" else 1.0
@@ -210,7 +211,7 @@ class TradingEnv:
         reward = np.empty(n)
         terminated = np.empty(n, dtype=bool)
         truncated = np.empty(n, dtype=bool)
-        level = np.empty(n, dtype=np.int64)
+        level = self._running.copy()
         ended = kernel.step_accounts(
             self._quotes,
             self._years,
@@ -219,8 +220,6 @@ class TradingEnv:
             self._accounts,
             self._bar,
             self._last,
-            self._first,
-            self._window,
             self.requests(action, self._accounts),
             self._terms,
             self._cash,
@@ -230,7 +229,6 @@ class TradingEnv:
             reward,
             terminated,
             truncated,
-            level,
         )
         if self._reward.name != "log-return":
             reward = self.reward_scale * self._reward.compute(reward, self._memory)
@@ -255,6 +253,7 @@ class TradingEnv:
         self._episodes[:] = state["episodes"]
         self._bar[:] = state["bar"]
         self._last[:] = state["last"]
+        self._running[:] = (self._last - self._window - self._first) // self._window
         self._accounts[:] = state["accounts"]
         self._memory[:] = state["memory"]
         self._left = self._accounts
@@ -277,6 +276,7 @@ class TradingEnv:
             self._window,
             self._bar,
             self._last,
+            self._running,
             self._accounts,
             self._quotes,
             self.table.market,

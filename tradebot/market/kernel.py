@@ -168,11 +168,9 @@ def rebalance(cash: float, units: float, price: float, weight: float, terms: Arr
     equity = cash + held
     cost = terms[BUY] if weight * equity > held else -terms[SELL]
     target = weight * (equity + cost * held) / (1.0 + weight * cost)
-    if target * weight <= 0.0 or weight * cost <= -1.0:
-        target = 0.0
-    elif abs(target - held) <= DUST * equity:
-        return 0.0, 0.0
-    size = target / price - units
+    closes = (target * weight <= 0.0) | (weight * cost <= -1.0)
+    is_dust = not closes and abs(target - held) <= DUST * equity
+    size = 0.0 if is_dust else (0.0 if closes else target / price) - units
     return size, abs(size) * price * (terms[BUY] if size > 0.0 else terms[SELL])
 
 
@@ -336,30 +334,42 @@ def is_asked(account: Array, c: int, price: float, terms: Array) -> bool:
     return changed and not np.isnan(weight) and not np.isnan(price)
 
 
-@inner
-def order(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
-    """Take the requests down, fill what is asked for at the open, and note what could be answered."""
-    n, called, asked = bars.shape[1], account[CALLED] > 0.0, False
-    for a in range(n):
-        c = PER_ASSET * a
-        account[TRADED + c] = account[FEE + c] = 0.0
-        stands = account[REQUEST + c] != account[ANSWERED + c] and not np.isnan(account[REQUEST + c])
-        if not (stands and np.isnan(requests[r, a])):  # who asks for nothing new lets it stand
-            account[REQUEST + c] = requests[r, a]
-        asked |= is_asked(account, c, bars[t, a, OPEN], terms)
-    if asked and n == 1 and terms[PLAIN] > 0.0 and not called:
-        price = bars[t, 0, OPEN]
+@inlined
+def take_down(account: Array, c: int, request: float) -> None:
+    """Remember what is asked for. Who asks for nothing new lets stand what could not be answered."""
+    account[TRADED + c] = account[FEE + c] = 0.0
+    last = account[REQUEST + c]
+    if not np.isnan(request) or np.isnan(last) or last == account[ANSWERED + c]:
+        account[REQUEST + c] = request
+
+
+@inlined
+def order_one(account: Array, request: float, price: float, terms: Array) -> None:
+    """Of the only asset, whose fees are shares of the value: fill what is asked for at the open."""
+    take_down(account, 0, request)
+    if is_asked(account, 0, price, terms):
         weight = min(max(account[REQUEST], -terms[LEVERAGE]), terms[LEVERAGE])
         size, fee = rebalance(account[CASH], account[UNITS], price, weight, terms)
         if size != 0.0:
             fill(account, 0, size, price, fee)
-    elif asked or called:
+    if not np.isnan(price) or np.isnan(account[REQUEST]):
+        account[ANSWERED] = account[REQUEST]
+
+
+@inner
+def order(account: Array, requests: Array, r: int, bars: Array, t: int, terms: Array) -> None:
+    """Fill what is asked for at the open, or close all where the broker calls."""
+    n, called, asked = bars.shape[1], account[CALLED] > 0.0, False
+    for a in range(n):
+        take_down(account, PER_ASSET * a, requests[r, a])
+        asked |= is_asked(account, PER_ASSET * a, bars[t, a, OPEN], terms)
+    if asked or called:
         trade(account, bars, t, terms)
     for a in range(n):
         c = PER_ASSET * a
         if called:
             account[REQUEST + c] = 0.0
-        if called or np.isnan(account[REQUEST + c]) or not np.isnan(bars[t, a, OPEN]):
+        if called or not np.isnan(bars[t, a, OPEN]) or np.isnan(account[REQUEST + c]):
             account[ANSWERED + c] = account[REQUEST + c]
 
 
@@ -381,7 +391,9 @@ def settle(
     for a in range(n):
         last, answered = account[REQUEST + PER_ASSET * a], account[ANSWERED + PER_ASSET * a]
         due |= requests[r, a] != last or last != answered  # NaN differs from all
-    if due:
+    if due and n == 1 and terms[PLAIN] > 0.0 and account[CALLED] == 0.0:
+        order_one(account, requests[r, 0], bars[t, 0, OPEN], terms)
+    elif due:
         order(account, requests, r, bars, t, terms)
     equity, gross = account[CASH], 0.0
     for a in range(n):
@@ -478,7 +490,7 @@ def observe(
     obs: Array,  # [E, F + K], row e is written
     e: int,
     market: Array,  # [T, F]
-    bars: Array,  # [T, A, 3] as the kernel takes them
+    bars: Array,  # [T, A, 3] as `settle` takes them
     t: int,
     account: Array,  # [C]
     initial: float,
@@ -489,19 +501,20 @@ def observe(
     for k in range(n):
         obs[e, k] = market[t, k]
     equity = max(account[EQUITY], 1e-9 * initial)
+    share = 1.0 / equity
     for k in range(features.shape[0]):
-        which, c = features[k, 0], PER_ASSET * features[k, 1]
-        units, close = account[UNITS + c], bars[t, features[k, 1], CLOSE]
+        which, a = features[k, 0], features[k, 1]
+        c = PER_ASSET * a
         if which == 0:
             value = np.log(equity / initial)
-        elif which == 2 and not np.isnan(account[REQUEST + c]):
-            value = account[REQUEST + c]
         elif which == 3:
             value = equity / account[PEAK] - 1.0
+        elif which == 2 and not np.isnan(account[REQUEST + c]):
+            value = account[REQUEST + c]
         elif which == 4:
-            value = units * (close - account[ENTRY + c]) / equity
+            value = account[UNITS + c] * (bars[t, a, CLOSE] - account[ENTRY + c]) * share
         else:  # the position, which is also what a request to hold asks for
-            value = units * close / equity
+            value = account[UNITS + c] * bars[t, a, CLOSE] * share
         obs[e, n + k] = min(max(value, -BOUND), BOUND)
 
 
@@ -529,8 +542,6 @@ def step_accounts(
     accounts: Array,  # [E, C], changed in place
     bar: Array,  # [E] int: the bar that was observed; advanced by one
     last: Array,  # [E] int: the bar at which the episode is cut off
-    first: int,  # the earliest bar a window may start at
-    window: int,  # decisions in an episode
     requests: Array,  # [E, A] target weights
     terms: Array,
     initial: float,  # cash at the start, currency
@@ -540,7 +551,6 @@ def step_accounts(
     reward: Array,  # [E], written: scale x log growth of the equity
     terminated: Array,  # [E] bool, written
     truncated: Array,  # [E] bool, written
-    level: Array,  # [E] int, written: the window's start in windows from `first`
 ) -> bool:
     """Carry E accounts over one bar each. Returns whether any episode ended."""
     ended = False
@@ -554,7 +564,6 @@ def step_accounts(
         reward[e] = 0.0 if equity == before else scale * np.log(max(equity, floor) / before)
         terminated[e] = equity <= floor
         truncated[e] = not terminated[e] and t >= last[e]
-        level[e] = (last[e] - window - first) // window
         if terminated[e]:
             close_out(account)
         ended |= terminated[e] or truncated[e]
@@ -586,6 +595,7 @@ def begin_episodes(
     window: int,  # decisions in an episode
     bar: Array,  # [E] int, written
     last: Array,  # [E] int, written
+    running: Array,  # [E] int, written: the level that the episode starts in
     accounts: Array,  # [E, C], written
     bars: Array,  # [T, A, 3]
     market: Array,  # [T, F]
@@ -600,6 +610,7 @@ def begin_episodes(
             choices = n_starts if level[e] < 0 else min(window, n_starts - low)
             bar[e] = first + low + hash_below(seeds[e], environments[e], episodes[e], choices)
             last[e] = bar[e] + window
+            running[e] = (bar[e] - first) // window
             episodes[e] += 1
             open_account(accounts[e], initial)
             observe(obs, e, market, bars, bar[e], accounts[e], initial, features)
