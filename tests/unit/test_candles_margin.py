@@ -148,23 +148,21 @@ CASES = [
         "a thin market takes several bars to liquidate in",
         [(10, 10, 1000), (10, 17, 1000), (17, 18, 400), (18, 19, 400), (19, 19, 400)],
         [-1, -1, -1, -1, -1],
-        # 40 a bar. 1320 - 60 x 18 = 240 of 1080 is 22 %; 600 - 20 x 19 = 220 of 380 is enough, so that the
-        # same request counts again: 220 / 19 = 11.58 units short.
-        [(1, -100, 10, 0), (2, 40, 17, 0), (3, 40, 18, 0), (4, 20 - 220 / 19, 19, 0)],
-        [1000, 2000, 1320, 600, 440],
+        [(1, -100, 10, 0), (2, 40, 17, 0), (3, 40, 18, 0), (4, 20, 19, 0)],  # 40 a bar
+        [1000, 2000, 1320, 600, 220],
         [1000, 300, 240, 220, 220],
         costs={"participation": 0.1},
-        called=[1, 2],
+        called=[1, 2, 3],
     ),
     Case(
-        "a liquidation ends where the account is sound again, and the rest is kept",
+        "a liquidation goes on though the account is sound again",
         [(10, 10, 1000), (10, 17, 1000), (17, 17, 400), (17, 17, 400)],
         [-1, 0, 0, 0],
-        [(1, -100, 10, 0), (2, 40, 17, 0)],  # 1320 - 1020 = 300 of 1020 is 29 %
-        [1000, 2000, 1320, 1320],
+        [(1, -100, 10, 0), (2, 40, 17, 0), (3, 40, 17, 0)],  # 1320 - 1020 = 300 of 1020 is 29 %
+        [1000, 2000, 1320, 640],
         [1000, 300, 300, 300],
         costs={"participation": 0.1},
-        called=[1],
+        called=[1, 2, 3],
     ),
     Case(
         "a bar without volume puts the liquidation off",

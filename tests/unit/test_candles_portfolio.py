@@ -419,15 +419,14 @@ CASES = [
         called=[1, 2],
     ),
     Case(
-        "the liquidation is over where what could be sold is enough",
+        "what lacks a bar is liquidated when it has one",
         [[(10, 10), (10, 6), (6, 6), (6, 6)], [(20, 20), (20, 12), None, (12, 12)]],
         [(1, 1), (1, 1), (0, 0), (0, 0)],
-        # 600 - 400 = 200 of 600; B is kept, for flat is what was last asked for.
-        [(1, "A", 100, 10, 0), (1, "B", 50, 20, 0), (2, "A", -100, 6, 0)],
-        [1000, -1000, -400, -400],
+        [(1, "A", 100, 10, 0), (1, "B", 50, 20, 0), (2, "A", -100, 6, 0), (3, "B", -50, 12, 0)],
+        [1000, -1000, -400, 200],
         [1000, 200, 200, 200],
         rules={"leverage": 2},
-        called=[1],
+        called=[1, 2],
     ),
     Case(
         "the long side can carry the squeeze of the short one",

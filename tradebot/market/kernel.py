@@ -5,10 +5,11 @@ close. It is a target weight (position value / equity after all fees); one that 
 request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
 environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 
-Within a bar: interest since the last one; the broker's liquidation, if the last close called for it, and
-then no other order; orders that bring positions toward zero; the others, in the order of the assets, as far
-as the leverage limit allows; the mark. What a bar cannot fill (volume, leverage) is dropped. A bar that an
-asset lacks (open = NaN) fills nothing and leaves the request standing for the next; NaN does not recall it.
+Within a bar: interest since the last one; the broker's liquidation, from the open after the close that
+called for it until nothing is left, and then no other order; orders that bring positions toward zero; the
+others, in the order of the assets, as far as the leverage limit allows; the mark. What a bar cannot fill
+(volume, leverage) is dropped. A bar that an asset lacks (open = NaN) fills nothing and leaves the request
+standing for the next; NaN does not recall it.
 """
 
 from __future__ import annotations
@@ -402,7 +403,8 @@ def settle(
         gross += abs(value)
     account[EQUITY] = equity
     account[PEAK] = max(account[PEAK], equity)
-    account[CALLED] = 1.0 if equity < terms[MAINTENANCE] * gross else 0.0
+    unfinished = account[CALLED] > 0.0 and gross > 0.0  # a liquidation goes on until nothing is left
+    account[CALLED] = 1.0 if unfinished or equity < terms[MAINTENANCE] * gross else 0.0
     return due
 
 
