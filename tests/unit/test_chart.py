@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backtests import backtest, bars
+from tests.backtests import backtest, bars, portfolio
 from tradebot.backtest import engine
 from tradebot.core import Array, InputError
 from tradebot.market.configs import TradingConfig
@@ -155,3 +155,19 @@ def test_no_name_can_end_the_element_that_holds_the_document() -> None:
 def test_charts_of_different_bars_are_refused() -> None:
     with pytest.raises(InputError, match=r"AAPL.*IBM"):
         chart.charts([backtest(), backtest(market=bars("IBM"))])
+
+
+def test_several_symbols_have_a_line_each_that_the_legend_hides() -> None:
+    result = portfolio()
+    drawn = chart.charts([result])
+    source, *_ = (found for found in columns(drawn.document) if "depth" in found)
+    for a in range(3):
+        np.testing.assert_allclose(source[f"symbol{a}"], result.ensemble.weight[:, a], rtol=1e-6)
+    assert [entry.text for entry in drawn.blocks[0].entries[-3:]] == ["S0", "S1", "S2"]
+    assert "price" not in source
+
+
+def test_many_symbols_are_said_not_to_be_drawn_all() -> None:
+    assert (
+        "Of 12 symbols those are drawn that were held most." in chart.charts([portfolio(12)]).blocks[0].note
+    )

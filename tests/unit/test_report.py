@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from tests.backtests import backtest, bars
+from tests.backtests import backtest, bars, portfolio
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
@@ -377,3 +378,35 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 def test_figures_need_no_pyplot() -> None:
     code = "import sys, tradebot.report.plots; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- several symbols
+
+
+def test_of_several_symbols_the_figure_shows_the_weight_of_each() -> None:
+    test = portfolio()
+    figure = plots.position(test)
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].get_lines()}
+    for a, symbol in enumerate(test.bars.symbols):
+        assert np.array_equal(lines[symbol], test.ensemble.weight[:, a])
+
+
+def test_of_many_symbols_those_are_drawn_that_were_held_most() -> None:
+    test = portfolio(12)
+    drawn = plots.largest(test.ensemble)
+    held = np.abs(test.ensemble.weight).mean(axis=0)
+    assert len(drawn) == 8 and list(drawn) == sorted(drawn, key=test.bars.symbols.index)
+    assert min(np.abs(weight).mean() for weight in drawn.values()) >= np.sort(held)[-8]
+
+
+def test_no_hindsight_is_told_where_it_is_not_known() -> None:
+    test = portfolio()
+    assert np.isnan(test.oracle_return) and np.isnan(test.captured(test.ensemble))
+    assert tables.regrets([test]) == []
+    assert "S0, S1, S2, 2010-01-04 .. 2010-10-30" in printed(test)
+
+
+def test_a_long_name_breaks_behind_an_underscore() -> None:
+    test = replace(portfolio(), baselines={"cross_sectional_momentum": portfolio().ensemble})
+    lines = [line.split()[0] for line in printed(test).splitlines() if line.strip()]
+    assert "cross_sectional_" in lines and "momentum" in lines

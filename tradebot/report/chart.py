@@ -124,7 +124,7 @@ def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[Grid
         equity,
         panels.depth(source, axis, element),
         middle,
-        panels.weight(source, axis, element),
+        panels.weight(source, axis, element, "total / equity" if symbols else "position / equity"),
     ]
     return _grid(stacked), Block(element, entries, note)
 

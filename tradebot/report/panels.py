@@ -221,8 +221,8 @@ def symbols(
     return panel, tuple(entries)
 
 
-def weight(source: ColumnDataSource, axis: Axis, element: str) -> figure:
-    panel = _panel(axis, 150, "position / equity")
+def weight(source: ColumnDataSource, axis: Axis, element: str, ylabel: str) -> figure:
+    panel = _panel(axis, 150, ylabel)
     panel.yaxis.formatter = NumeralTickFormatter(format="0%")
     for column, color in (("long", plots.GREEN), ("short", plots.VERMILION)):
         # of the bar that ends at each mark, hence steps to the left
@@ -230,7 +230,7 @@ def weight(source: ColumnDataSource, axis: Axis, element: str) -> figure:
             "x", y1=0, y2=column, source=source, step_mode="before", color=f"{color}ff", alpha=0.5
         )
     panel.line("x", "weight", source=source, alpha=0, name=f"{element}-weight")  # what the pointer finds
-    _hover(panel, axis, f"{element}-weight", [("position / equity", "@weight{0%}")])
+    _hover(panel, axis, f"{element}-weight", [(ylabel, "@weight{0%}")])
     return panel
 
 

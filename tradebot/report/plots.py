@@ -92,12 +92,12 @@ def position(backtest: Backtest) -> Figure:
     else:
         for (symbol, weight), color in zip(largest(track).items(), SYMBOLS, strict=False):
             upper.step(times, weight, color=color, linewidth=1.2, label=_plain(symbol))
-        _weights(upper)
+        _weights(upper, "position / equity")
 
     long, short = long_and_short(track)  # of the bar that ends at each mark, hence steps to the left
     lower.fill_between(times, long, 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
     lower.fill_between(times, short, 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
-    _weights(lower)
+    _weights(lower, "position / equity" if len(backtest.bars.symbols) == 1 else "total / equity")
     _dates(lower)
     _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
     return figure
@@ -270,9 +270,9 @@ def _log_ticks(ratio: float) -> Locator:
     return LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if ratio < 20 else (1, 2, 5) if ratio < 200 else (1,))
 
 
-def _weights(axes: Axes) -> None:
+def _weights(axes: Axes, ylabel: str) -> None:
     axes.axhline(0, color=GREY, linewidth=0.6)
-    axes.set_ylabel("position / equity")
+    axes.set_ylabel(ylabel)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 

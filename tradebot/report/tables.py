@@ -22,7 +22,7 @@ from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import METRICS, spread
 
 HEADLINE = ("total_return", "cagr", "sharpe", "max_drawdown", "exposure", "trades", "fees")
-WIDEST = 18  # characters of a label in the terminal
+WIDEST = 16  # characters of a label in the terminal
 MISSING = "—"
 BENCHMARK = "buy_and_hold"
 INTERVAL = ("95 % from", "95 % to")
