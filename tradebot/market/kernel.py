@@ -375,6 +375,13 @@ def order(account: Array, requests: Array, r: int, bars: Array, t: int, terms: A
 
 
 @inlined
+def is_due(account: Array, c: int, request: float) -> bool:
+    """Whether something new is asked for, or stands unanswered. NaN differs from all, itself too."""
+    due: bool = request != account[REQUEST + c] or account[REQUEST + c] != account[ANSWERED + c]
+    return due
+
+
+@inlined
 def settle(
     account: Array,  # [C], changed in place
     requests: Array,  # [R, A] target weights
@@ -390,8 +397,7 @@ def settle(
         finance(account, bars, t, years, terms)
     due: bool = account[CALLED] > 0.0 or terms[ALWAYS] > 0.0
     for a in range(n):
-        last, answered = account[REQUEST + PER_ASSET * a], account[ANSWERED + PER_ASSET * a]
-        due |= requests[r, a] != last or last != answered  # NaN differs from all
+        due |= is_due(account, PER_ASSET * a, requests[r, a])
     if due and n == 1 and terms[PLAIN] > 0.0 and account[CALLED] == 0.0:
         order_one(account, requests[r, 0], bars[t, 0, OPEN], terms)
     elif due:
@@ -465,10 +471,16 @@ def run(
 ) -> None:
     """Run the accounts one after the other."""
     n_accounts, n_bars, n_assets = requests.shape
+    is_free = terms[FINANCED] == 0.0 and terms[ALWAYS] == 0.0  # to hold what is held
     for k in range(n_accounts):
         open_account(account, cash)
         made.cash[k, 0] = made.equity[k, 0] = cash
-        for t in range(1, n_bars):
+        t = 1
+        while t < n_bars:
+            if is_free and account[CALLED] == 0.0:
+                t = hold(account, requests[k], bars, t, terms, floor, made.cash[k], made.equity[k])
+                if t == n_bars:
+                    break
             if settle(account, requests[k], t - 1, bars, t, years[t], terms):
                 for a in range(n_assets):
                     made.traded[k, t, a] = account[TRADED + PER_ASSET * a]
@@ -482,6 +494,34 @@ def run(
             if account[CALLED] > 0.0:
                 made.called[k, t] = True
             made.cash[k, t], made.equity[k, t] = account[CASH], account[EQUITY]
+            t += 1
+
+
+@inner
+def hold(
+    account: Array,  # [C]
+    requests: Array,  # [T, A]
+    bars: Array,
+    t: int,
+    terms: Array,
+    floor: float,
+    out_cash: Array,  # [T], written
+    out_equity: Array,  # [T], written
+) -> int:
+    """Only mark the account, as `settle` does, from bar t on. Returns the first bar that asks for more."""
+    n_bars, n, cash = bars.shape[0], bars.shape[1], account[CASH]
+    while t < n_bars:
+        equity, gross, due = cash, 0.0, False
+        for a in range(n):
+            due |= is_due(account, PER_ASSET * a, requests[t - 1, a])
+            value = account[UNITS + PER_ASSET * a] * bars[t, a, CLOSE]
+            equity += value
+            gross += abs(value)
+        if due or equity <= floor or equity < terms[MAINTENANCE] * gross:
+            break
+        out_cash[t], out_equity[t] = cash, equity
+        t += 1
+    return t
 
 
 # ---- training: E accounts stepped over their bars, observed, and begun anew
