@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from tradebot.agents.configs import A2CConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
@@ -30,11 +32,13 @@ class A2C:
         self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         if explore:
             self._seen += self.config.envs
         return self._nets.act(obs, explore=explore), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c, nets = self.config, self._nets
         now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))

@@ -55,6 +55,7 @@ class DQN:
         self._adam = Adam(self._online, max_grad_norm=config.max_grad_norm)
         self._noise = Noise(seeds, "epsilon", (config.envs, 2))
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         greedy = self._q(self._online.mlp("q", self._tensor(obs))).argmax(-1).cpu().numpy()  # [M, B]
         if not explore:
@@ -65,6 +66,7 @@ class DQN:
         chance, choice = np.moveaxis(self._noise.draw(), -1, 0)  # [M, B] each
         return np.where(chance < epsilon, (choice * self._n_actions).astype(np.int64), greedy), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         next_obs = self._tensor(batch.next_obs)
         next_q = self._q(self._target.mlp("q", next_obs))  # [M, N, n]

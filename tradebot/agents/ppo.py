@@ -35,11 +35,13 @@ class PPO:
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
         self._order = Noise(seeds, "minibatches", (config.n_steps * config.envs,))
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         if explore:
             self._seen += self.config.envs
         return self._nets.act(obs, explore=explore), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c, nets = self.config, self._nets
         obs, action = nets.observed(batch.obs), nets.tensor(batch.action)
