@@ -406,7 +406,6 @@ def test_it_learns_what_is_known(name: str, probe: Known) -> None:
 def values(agent: Any, obs: float) -> list[float]:
     """What each of two members thinks a state is worth."""
     seen = torch.full((2, 1, 1), float(obs))
-    with torch.no_grad():
-        if isinstance(agent, AGENTS["dqn"]):
-            return agent._q(agent._online, seen).amax(-1)[:, 0].tolist()
-        return agent._nets.value(seen)[:, 0].tolist()
+    if isinstance(agent, AGENTS["dqn"]):
+        return agent._q(agent._online.mlp("q", seen)).amax(-1)[:, 0].tolist()
+    return agent._nets.value(seen)[:, 0].tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tradebot.rl.losses import clipped_surrogate, huber, td_target
+from tradebot.rl.losses import clipped_surrogate, huber, shares, td_target, weighted_mean
 
 
 @pytest.mark.parametrize(
@@ -23,30 +23,33 @@ from tradebot.rl.losses import clipped_surrogate, huber, td_target
 def test_the_clipped_surrogate_by_hand(ratio: float, advantage: float, expected: float, slope: float) -> None:
     old = torch.tensor([[-1.3]])
     log_prob = (old + torch.tensor(ratio).log()).requires_grad_()
-    loss = clipped_surrogate(log_prob, old, torch.tensor([[advantage]]), 0.2)
+    loss, found = clipped_surrogate(log_prob, old, torch.tensor([[advantage]]), 0.2)
     (gradient,) = torch.autograd.grad(loss.sum(), log_prob)
     assert loss.item() == pytest.approx(expected, abs=1e-6)
+    assert found.item() == pytest.approx(slope, abs=1e-6)
     assert gradient.item() == pytest.approx(slope, abs=1e-6)
 
 
 def test_huber_is_torchs_with_its_gradient() -> None:
     error = torch.linspace(-4.0, 4.0, 801).requires_grad_()
-    loss = huber(error)
+    loss, slope = huber(error)
     expected = torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none")
     torch.testing.assert_close(loss, expected, atol=1e-6, rtol=1e-6)
-    slopes = [torch.autograd.grad(part.sum(), error)[0] for part in (loss, expected)]
-    torch.testing.assert_close(*slopes, atol=1e-6, rtol=1e-6)
+    (gradient,) = torch.autograd.grad(expected.sum(), error)
+    torch.testing.assert_close(slope, gradient, atol=1e-6, rtol=1e-6)
 
 
 def test_huber_by_hand() -> None:
-    assert huber(torch.tensor([0.0, 0.5, -0.5, 1.0, 3.0, -3.0])).tolist() == [
-        0.0,
-        0.125,
-        0.125,
-        0.5,
-        2.5,
-        2.5,
-    ]
+    loss, slope = huber(torch.tensor([0.0, 0.5, -0.5, 1.0, 3.0, -3.0]))
+    assert loss.tolist() == [0.0, 0.125, 0.125, 0.5, 2.5, 2.5]
+    assert slope.tolist() == [0.0, 0.5, -0.5, 1.0, 1.0, -1.0]
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([[1.0, 3.0], [0.5, 0.0]])])
+def test_a_share_is_the_slope_of_the_weighted_mean(weight: torch.Tensor | None) -> None:
+    loss = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(weighted_mean(loss, weight).sum(), loss)
+    assert torch.equal(shares(weight, loss), gradient)
 
 
 def test_the_target_bootstraps_unless_the_task_is_over() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tradebot.rl.networks import Networks
+from tradebot.rl.networks import RELU, TANH, Activation, Networks
 from tradebot.rl.optim import Adam
 
 COMPANY = tuple(range(8))
@@ -31,9 +31,9 @@ def rows(seeds: Sequence[int], *shape: int, stream: int = 0) -> Tensor:
     return torch.as_tensor(np.stack(numbers), dtype=torch.float32)
 
 
-def somewhere(sizes: Sequence[int], seeds: Sequence[int]) -> Networks:
+def somewhere(sizes: Sequence[int], seeds: Sequence[int], activation: Activation = TANH) -> Networks:
     """Networks with biases that are not zero."""
-    networks = Networks({"net": sizes}, seeds)
+    networks = Networks({"net": sizes}, seeds, activation=activation)
     for i, value in enumerate(networks.parameters.values()):
         value += 0.1 * rows(seeds, *value.shape[1:], stream=10 + i)
     return networks
@@ -41,29 +41,34 @@ def somewhere(sizes: Sequence[int], seeds: Sequence[int]) -> Networks:
 
 def output_and_gradient(sizes: Sequence[int], seeds: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
     networks = somewhere(sizes, seeds)
-    output = networks.mlp("net", rows(seeds, n, sizes[0], stream=2))
-    error = output - rows(seeds, n, sizes[-1], stream=3)
-    return output.detach(), networks.gradient((error * error).mean((1, 2)))
+    trace = networks.trace("net", rows(seeds, n, sizes[0], stream=2))
+    networks.backward("net", trace, trace[-1] - rows(seeds, n, sizes[-1], stream=3))
+    return trace[-1], networks.gradient
 
 
 # ---- what they compute
 
 
+@pytest.mark.parametrize(("activation", "module"), [(TANH, torch.nn.Tanh), (RELU, torch.nn.ReLU)])
 @pytest.mark.parametrize("sizes", [(2, 64, 64, 3), (1, 5, 1), (4, 1, 2), (3, 7)])
-def test_each_member_is_an_ordinary_network(sizes: Sequence[int]) -> None:
-    networks = somewhere(sizes, COMPANY)
+def test_each_member_is_an_ordinary_network_with_its_gradient(
+    sizes: Sequence[int], activation: Activation, module: type[torch.nn.Module]
+) -> None:
+    networks = somewhere(sizes, COMPANY, activation)
     x = rows(COMPANY, 10, sizes[0], stream=2)
+    trace = networks.trace("net", x)
     together = networks.mlp("net", x)
-    gradient = networks.gradient(together.square().mean((1, 2)))
+    assert torch.equal(together, trace[-1])
+    networks.backward("net", trace, 2 * together / together[0].numel())  # of the mean square
     before = {name: value.clone() for name, value in networks.parameters.items()}
-    networks.flat -= gradient
+    networks.flat -= networks.gradient
     for m in range(len(COMPANY)):
         layers = []
         for i, (n_in, n_out) in enumerate(pairwise(sizes)):
             layers.append(torch.nn.Linear(n_in, n_out))
             layers[i].weight.data = before[f"net.{i}.weight"][m].T
             layers[i].bias.data = before[f"net.{i}.bias"][m, 0]
-        plain = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Tanh())))[:-1]
+        plain = torch.nn.Sequential(*(part for layer in layers for part in (layer, module())))[:-1]
         output = plain(x[m])
         torch.testing.assert_close(output, together[m], atol=1e-6, rtol=1e-5)
         output.square().mean().backward()
@@ -74,7 +79,7 @@ def test_each_member_is_an_ordinary_network(sizes: Sequence[int]) -> None:
 
 
 def test_the_activation_stands_between_layers_and_not_after_them() -> None:
-    networks = Networks({"net": (1, 2, 1)}, [0], activation=torch.relu)
+    networks = Networks({"net": (1, 2, 1)}, [0], activation=RELU)
     networks.parameters["net.0.weight"][:] = torch.tensor([1.0, -1.0])
     networks.parameters["net.1.weight"][:] = torch.tensor([[2.0], [-3.0]])
     # relu(1, -1 times x) @ (2, -3) = 2x for positive x, 3x for negative x
@@ -93,21 +98,33 @@ def test_several_networks_and_vectors_share_one_tensor() -> None:
     }
     assert not networks.parameters["free"].any()
     x = rows([0, 1], 5, 2)
-    before = networks.mlp("b", x).detach().clone()
+    before = networks.mlp("b", x)
     networks.flat.mul_(2.0)
-    torch.testing.assert_close(networks.mlp("b", x).detach(), 2 * before)
-    x = networks.mlp("a", x).sum((1, 2)) + networks.mlp("b", x).sum((1, 2))
-    before = networks.parameters["free"].clone()
-    networks.flat -= networks.gradient(x + 3 * networks.vector("free").sum((1, 2)))
-    assert (networks.parameters["free"] - before).tolist() == [[[-3.0] * 4]] * 2
+    torch.testing.assert_close(networks.mlp("b", x), 2 * before)
+    state = networks.state_dict()
+    for name in ("a", "b"):  # the slope of a sum over 5 rows
+        networks.backward(name, networks.trace(name, x), torch.ones(2, 5, {"a": 3, "b": 1}[name]))
+    networks.backward_vector("free", torch.full((2, 1, 4), 3.0))
+    networks.flat -= networks.gradient
+    moved = {
+        name: value - before
+        for (name, value), before in zip(networks.state_dict().items(), state.values(), strict=True)
+    }
+    assert moved["free"].tolist() == [[[-3.0] * 4]] * 2
+    assert moved["a.0.bias"].tolist() == [[[-5.0] * 3]] * 2
+    assert moved["b.0.bias"].tolist() == [[[-5.0]]] * 2
+    for name in ("a", "b"):
+        expected = -x.sum(1)[..., None].expand(2, 2, moved[f"{name}.0.bias"].shape[2])
+        torch.testing.assert_close(torch.as_tensor(moved[f"{name}.0.weight"]), expected, atol=1e-6, rtol=1e-5)
 
 
 def test_a_members_loss_moves_only_its_own_parameters() -> None:
     networks = somewhere((2, 8, 1), [0, 1, 2])
-    output = networks.mlp("net", rows([0, 1, 2], 5, 2))[..., 0].mean(1)
-    gradient = networks.gradient(output * torch.tensor([0.0, 1.0, 0.0]))
-    assert gradient[1].any()
-    assert not gradient[[0, 2]].any()
+    slope = torch.zeros(3, 5, 1)
+    slope[1] = 1.0
+    networks.backward("net", networks.trace("net", rows([0, 1, 2], 5, 2)), slope)
+    assert networks.gradient[1].any()
+    assert not networks.gradient[[0, 2]].any()
 
 
 def test_the_state_comes_back_bit_for_bit_and_is_a_copy() -> None:
@@ -210,8 +227,9 @@ def test_what_pads_a_layer_stays_zero_and_out_of_the_state() -> None:
     networks = Networks({"net": (3, 5, 2)}, COMPANY, initial="fan-in")
     adam = Adam(networks, max_grad_norm=1.0)
     for step in range(20):
-        output = networks.mlp("net", rows(COMPANY, 7, 3, stream=step))
-        adam.step((output - 1.0).square().mean((1, 2)), 0.1)
+        trace = networks.trace("net", rows(COMPANY, 7, 3, stream=step))
+        networks.backward("net", trace, trace[-1] - 1.0)
+        adam.step(0.1)
     sizes = {name: value.shape[1:] for name, value in networks.state_dict().items()}
     assert sizes == {
         "net.0.weight": (3, 5),

@@ -34,10 +34,11 @@ def samples(seeds: Sequence[int], step: int, *shape: int) -> Tensor:
     return torch.as_tensor(np.stack(numbers), dtype=torch.float32)
 
 
-def loss(nets: Networks, seeds: Sequence[int], step: int, sizes: Sequence[int] = SIZES) -> Tensor:
-    """[M], of a regression on fresh samples."""
-    output = nets.mlp("net", samples(seeds, step, 12, sizes[0]))
-    return (output - samples(seeds, step + 1_000_000, 12, sizes[-1])).square().mean((1, 2))
+def regress(nets: Networks, seeds: Sequence[int], step: int, sizes: Sequence[int] = SIZES) -> None:
+    """Write the gradient of a mean square on fresh samples."""
+    trace = nets.trace("net", samples(seeds, step, 12, sizes[0]))
+    error = trace[-1] - samples(seeds, step + 1_000_000, 12, sizes[-1])
+    nets.backward("net", trace, 2 * error / error[0].numel())
 
 
 @pytest.mark.parametrize("max_grad_norm", [0.1, 0.5, 1e6])
@@ -49,10 +50,12 @@ def test_each_member_is_an_ordinary_adam_with_its_own_clipped_norm(max_grad_norm
     norms = []
     for step in range(50):
         learning_rate = 1e-3 * (1 - step / 50)
-        norms.append(adam.step(loss(stacked, SEEDS, step), learning_rate))
+        regress(stacked, SEEDS, step)
+        norms.append(adam.step(learning_rate))
         for m, (single, other) in enumerate(zip(singles, others, strict=True)):
             other.param_groups[0]["lr"] = learning_rate
-            single.flat.grad = single.gradient(loss(single, [SEEDS[m]], step))
+            regress(single, [SEEDS[m]], step)
+            single.flat.grad = single.gradient
             norm = torch.nn.utils.clip_grad_norm_([single.flat], max_grad_norm)
             other.step()
             assert float(norms[-1][m]) == pytest.approx(float(norm), rel=1e-4)
@@ -65,7 +68,8 @@ def test_each_member_is_an_ordinary_adam_with_its_own_clipped_norm(max_grad_norm
 def test_the_first_step_is_as_long_as_the_learning_rate() -> None:
     nets = Networks({}, [0, 1], vectors={"x": 2})
     # m / (sqrt(v) + eps) = g / (|g| + 1e-5) after the corrections: the sign of g unless g is very small
-    Adam(nets, max_grad_norm=1e6).step((nets.vector("x") * torch.tensor([3.0, -1e-5])).sum((1, 2)), 0.1)
+    nets.backward_vector("x", torch.tensor([[[3.0, -1e-5]]]))
+    Adam(nets, max_grad_norm=1e6).step(0.1)
     expected = torch.tensor([[[-0.1, 0.05]]]).expand(2, 1, 2)
     torch.testing.assert_close(nets.parameters["x"], expected, atol=1e-6, rtol=1e-5)
 
@@ -75,14 +79,17 @@ def test_a_masked_member_stays_as_it_is_and_the_others_do_not_notice(poison: flo
     nets, free = networks(SEEDS), networks(SEEDS)
     adam, other = Adam(nets, max_grad_norm=0.5), Adam(free, max_grad_norm=0.5)
     mask = torch.tensor([True, False, True, True])
-    scale = torch.where(mask, 1.0, poison)
     for step in range(3):  # all move
-        adam.step(loss(nets, SEEDS, step), 1e-2)
-        other.step(loss(free, SEEDS, step), 1e-2)
+        for each, mover in ((nets, adam), (free, other)):
+            regress(each, SEEDS, step)
+            mover.step(1e-2)
     kept, state = nets.flat.clone(), copy.deepcopy(adam.state_dict())
     for step in range(3, 6):
-        adam.step(loss(nets, SEEDS, step) * scale, 1e-2, mask)
-        other.step(loss(free, SEEDS, step), 1e-2)
+        regress(nets, SEEDS, step)
+        nets.gradient[~mask] *= poison
+        adam.step(1e-2, mask)
+        regress(free, SEEDS, step)
+        other.step(1e-2)
     assert torch.equal(nets.flat[1], kept[1])
     for name, value in adam.state_dict().items():
         assert np.array_equal(value[1], state[name][1]), name
@@ -93,9 +100,12 @@ def test_a_masked_member_stays_as_it_is_and_the_others_do_not_notice(poison: flo
 def test_a_member_that_was_masked_from_the_first_step_starts_later_as_if_nothing_had_been() -> None:
     nets, fresh = networks([0, 1]), networks([0, 1])
     adam = Adam(nets, max_grad_norm=0.5)
-    adam.step(loss(nets, [0, 1], 0), 1e-2, torch.tensor([True, False]))
-    adam.step(loss(nets, [0, 1], 1), 1e-2)
-    Adam(fresh, max_grad_norm=0.5).step(loss(fresh, [0, 1], 1), 1e-2)
+    regress(nets, [0, 1], 0)
+    adam.step(1e-2, torch.tensor([True, False]))
+    regress(nets, [0, 1], 1)
+    adam.step(1e-2)
+    regress(fresh, [0, 1], 1)
+    Adam(fresh, max_grad_norm=0.5).step(1e-2)
     assert torch.equal(nets.flat[1], fresh.flat[1])
     assert adam.state_dict()["count"].tolist() == [[2.0], [1.0]]
 
@@ -104,16 +114,19 @@ def test_a_resumed_optimiser_goes_on_bit_for_bit() -> None:
     nets = networks(SEEDS)
     adam = Adam(nets, max_grad_norm=0.5)
     for step in range(5):
-        adam.step(loss(nets, SEEDS, step), 1e-2)
+        regress(nets, SEEDS, step)
+        adam.step(1e-2)
     state, parameters = adam.state_dict(), nets.state_dict()
     again = networks([7, 8, 9, 10])
     resumed = Adam(again, max_grad_norm=0.5)
     for step in range(5, 10):
-        adam.step(loss(nets, SEEDS, step), 1e-2)
+        regress(nets, SEEDS, step)
+        adam.step(1e-2)
     again.load_state_dict(parameters)
     resumed.load_state_dict(state)
     for step in range(5, 10):
-        resumed.step(loss(again, SEEDS, step), 1e-2)
+        regress(again, SEEDS, step)
+        resumed.step(1e-2)
     assert torch.equal(again.flat, nets.flat)
 
 
@@ -126,7 +139,8 @@ def test_a_member_alone_moves_as_it_moves_in_company(sizes: Sequence[int], max_g
         nets = networks(seeds, sizes)
         adam = Adam(nets, max_grad_norm=max_grad_norm)
         for step in range(200):
-            adam.step(loss(nets, seeds, step % 10, sizes), 1e-2)
+            regress(nets, seeds, step % 10, sizes)
+            adam.step(1e-2)
         return nets.flat
 
     together = trained(company)

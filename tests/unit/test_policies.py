@@ -45,16 +45,18 @@ def test_actions_come_as_often_as_the_softmax_says() -> None:
 
 
 def test_the_categorical_says_what_torch_says() -> None:
-    output = numbers(0, 3, 50, 5).requires_grad_()
-    other = output.detach().clone().requires_grad_()
+    output = numbers(0, 3, 50, 5)
+    other = output.clone().requires_grad_()
     action = torch.as_tensor(np.random.default_rng(1).integers(0, 5, (3, 50)))
-    log_prob, entropy = Categorical(5).log_prob_entropy(output, None, action)
+    log_prob, entropy, slopes = Categorical(5).judge(output, None, action)
     reference = torch.distributions.Categorical(logits=other)
     torch.testing.assert_close(log_prob, reference.log_prob(action), atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(entropy, reference.entropy(), atol=1e-6, rtol=1e-6)
-    (log_prob + 2 * entropy).sum().backward()
-    (reference.log_prob(action) + 2 * reference.entropy()).sum().backward()
-    torch.testing.assert_close(output.grad, other.grad, atol=1e-5, rtol=1e-5)
+    weights = numbers(2, 2, 3, 50)
+    slope, nothing = slopes(*weights)
+    (weights[0] * reference.log_prob(action) + weights[1] * reference.entropy()).sum().backward()
+    torch.testing.assert_close(slope, other.grad, atol=1e-5, rtol=1e-5)
+    assert nothing is None
 
 
 def test_the_mode_is_the_likeliest_action() -> None:
@@ -62,11 +64,11 @@ def test_the_mode_is_the_likeliest_action() -> None:
 
 
 def test_two_logits_far_apart_leave_nothing_undefined() -> None:
-    log_prob, entropy = Categorical(2).log_prob_entropy(
-        torch.tensor([[[500.0, -500.0]]]), None, torch.tensor([[1]])
-    )
+    output, action = torch.tensor([[[500.0, -500.0]]]), torch.tensor([[1]])
+    log_prob, entropy, slopes = Categorical(2).judge(output, None, action)
     assert log_prob.item() == -1000.0
     assert entropy.item() == 0.0
+    assert slopes(torch.ones(1, 1), torch.ones(1, 1))[0].tolist() == [[[-1.0, 1.0]]]
 
 
 # ---- continuous
@@ -84,17 +86,18 @@ def test_gaussian_actions_have_the_mean_and_deviation_that_was_asked_for() -> No
 
 
 def test_the_gaussian_says_what_torch_says() -> None:
-    output, action = numbers(0, 3, 50, 2).requires_grad_(), numbers(1, 3, 50, 2)
-    log_std = (0.3 * numbers(2, 3, 1, 2)).requires_grad_()
-    others = [part.detach().clone().requires_grad_() for part in (output, log_std)]
-    log_prob, entropy = Gaussian(2).log_prob_entropy(output, log_std, action)
+    output, action = numbers(0, 3, 50, 2), numbers(1, 3, 50, 2)
+    log_std = 0.3 * numbers(2, 3, 1, 2)
+    others = [part.clone().requires_grad_() for part in (output, log_std)]
+    log_prob, entropy, slopes = Gaussian(2).judge(output, log_std, action)
     reference = torch.distributions.Normal(others[0], others[1].exp().expand(3, 50, 2))
     torch.testing.assert_close(log_prob, reference.log_prob(action).sum(-1), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(entropy, reference.entropy().sum(-1), atol=1e-6, rtol=1e-6)
-    (log_prob + 2 * entropy).sum().backward()
-    (reference.log_prob(action) + 2 * reference.entropy()).sum().backward()
-    torch.testing.assert_close(output.grad, others[0].grad, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(log_std.grad, others[1].grad, atol=1e-3, rtol=1e-4)
+    weights = numbers(3, 2, 3, 50, 1)
+    (weights[0] * reference.log_prob(action) + weights[1] * reference.entropy()).sum().backward()
+    of_output, of_log_std = slopes(*weights[..., 0])
+    torch.testing.assert_close(of_output, others[0].grad, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(of_log_std, others[1].grad, atol=1e-3, rtol=1e-4)
 
 
 def test_the_mode_of_a_gaussian_is_its_mean() -> None:
@@ -115,9 +118,15 @@ def test_the_space_chooses_the_policy() -> None:
 @pytest.mark.parametrize("members", [1, 3, 35])
 def test_a_member_is_judged_alone_as_in_company(members: int) -> None:
     output, action = numbers(0, 40, 13, 3), torch.as_tensor(np.random.default_rng(1).integers(0, 3, (40, 13)))
-    together = Categorical(3).log_prob_entropy(output, None, action)
+    slopes = numbers(2, 2, 40, 13)
+
+    def judged(chosen: slice) -> list[torch.Tensor]:
+        log_prob, entropy, back = Categorical(3).judge(output[chosen].clone(), None, action[chosen].clone())
+        slope, _ = back(*slopes[:, chosen].clone())
+        return [log_prob, entropy, slope]
+
+    together = judged(slice(None))
     for start in (0, 5):
         chosen = slice(start, start + members)
-        alone = Categorical(3).log_prob_entropy(output[chosen].clone(), None, action[chosen].clone())
-        for whole, part in zip(together, alone, strict=True):
+        for whole, part in zip(together, judged(chosen), strict=True):
             assert torch.equal(whole[chosen], part)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from tradebot.agents.configs import A2CConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
-from tradebot.rl.losses import weighted_mean
+from tradebot.rl.losses import shares, weighted_mean
 from tradebot.rl.optim import Adam
 from tradebot.rl.returns import batch_advantage
 
@@ -30,38 +32,39 @@ class A2C:
         self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         if explore:
             self._seen += self.config.envs
         return self._nets.act(obs, explore=explore), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c, nets = self.config, self._nets
-        obs = nets.tensor(batch.obs, flat=True)
-        value = nets.value(obs)  # [M, N]
-        next_value = nets.value(nets.tensor(batch.next_obs, flat=True)).detach()
+        now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))
+        next_value = nets.value(nets.observed(batch.next_obs))  # [M, N]
         advantage = nets.tensor(
             batch_advantage(
                 batch,
-                value.detach().cpu().numpy(),
+                now.value.cpu().numpy(),
                 next_value.cpu().numpy(),
                 c.n_steps,
                 c.gamma,
                 c.gae_lambda,
             )
         )
-        log_prob, entropy = nets.log_prob_entropy(obs, nets.tensor(batch.action))
-        error = value - (advantage + value.detach())
         weight = None if batch.weight is None else nets.tensor(batch.weight)
+        share = shares(weight, advantage)
+        # the value is to become advantage + value: its error is -advantage
+        now.backward(-share * advantage, -c.entropy * share, -2.0 * c.value * share * advantage)
+        self._adam.step(c.learning_rate * max(0.0, 1 - self._seen / self._steps))
         losses = {
-            "policy_loss": weighted_mean(-log_prob * advantage, weight),
-            "value_loss": weighted_mean(error * error, weight),
-            "entropy": weighted_mean(entropy, weight),
+            "policy_loss": weighted_mean(-now.log_prob * advantage, weight),
+            "value_loss": weighted_mean(advantage * advantage, weight),
+            "entropy": weighted_mean(now.entropy, weight),
         }
-        loss = losses["policy_loss"] + c.value * losses["value_loss"] - c.entropy * losses["entropy"]
-        self._adam.step(loss, c.learning_rate * max(0.0, 1 - self._seen / self._steps))
         return Update(
-            {name: value.detach().cpu().numpy() for name, value in losses.items()},
+            {name: value.cpu().numpy() for name, value in losses.items()},
             advantage.abs().cpu().numpy() if c.per else None,
         )
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tradebot.agents.configs import DQNConfig
 from tradebot.core import Array, Batch, Box, Discrete, Extras, InputError, Replay, Space, State, Update
-from tradebot.rl.losses import huber, td_target
-from tradebot.rl.networks import Networks
+from tradebot.rl.losses import huber, shares, td_target, weighted_mean
+from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 
@@ -50,14 +50,14 @@ class DQN:
         self._n_actions = action_space.n
         n_obs = int(np.prod(observation_space.shape))
         shape = {"q": (n_obs, *config.hidden, action_space.n + config.dueling)}
-        self._online = Networks(shape, seeds, initial="fan-in", activation=torch.relu, device=device)
-        self._target = Networks(shape, seeds, initial="fan-in", activation=torch.relu, device=device)
+        self._online = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
+        self._target = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
         self._adam = Adam(self._online, max_grad_norm=config.max_grad_norm)
         self._noise = Noise(seeds, "epsilon", (config.envs, 2))
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
-        with torch.inference_mode():
-            greedy = self._q(self._online, self._tensor(obs)).argmax(-1).cpu().numpy()  # [M, B]
+        greedy = self._q(self._online.mlp("q", self._tensor(obs))).argmax(-1).cpu().numpy()  # [M, B]
         if not explore:
             return greedy, {}
         fraction = min(1.0, self._seen / (self.config.epsilon_fraction * self._steps))
@@ -66,33 +66,33 @@ class DQN:
         chance, choice = np.moveaxis(self._noise.draw(), -1, 0)  # [M, B] each
         return np.where(chance < epsilon, (choice * self._n_actions).astype(np.int64), greedy), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         next_obs = self._tensor(batch.next_obs)
-        with torch.no_grad():
-            next_q = self._q(self._target, next_obs)  # [M, N, n]
-            chooser = self._q(self._online, next_obs) if self.config.double else next_q
-            next_value = next_q.gather(2, chooser.argmax(-1, keepdim=True))[..., 0]
-            target = td_target(
-                self._tensor(batch.reward),
-                self._tensor(batch.extras["discount"]),
-                torch.as_tensor(batch.terminated, device=self._device),
-                next_value,
-            )
-        q = self._q(self._online, self._tensor(batch.obs))
-        action = torch.as_tensor(batch.action, device=self._device)
-        error = q.gather(2, action[..., None])[..., 0] - target  # [M, N]
-        loss = huber(error)
-        if batch.weight is not None:
-            loss = loss * self._tensor(batch.weight)
-        learning_rate = self.config.learning_rate * max(0.0, 1 - self._seen / self._steps)
-        self._adam.step(loss.mean(1), learning_rate)
+        next_q = self._q(self._target.mlp("q", next_obs))  # [M, N, n]
+        chooser = self._q(self._online.mlp("q", next_obs)) if self.config.double else next_q
+        target = td_target(
+            self._tensor(batch.reward),
+            self._tensor(batch.extras["discount"]),
+            torch.as_tensor(batch.terminated, device=self._device),
+            next_q.gather(2, chooser.argmax(-1, keepdim=True))[..., 0],
+        )
+        trace = self._online.trace("q", self._tensor(batch.obs))
+        q = self._q(trace[-1])
+        action = torch.as_tensor(batch.action, device=self._device)[..., None]
+        error = q.gather(2, action)[..., 0] - target  # [M, N]
+        loss, slope = huber(error)
+        weight = None if batch.weight is None else self._tensor(batch.weight)
+        of_q = torch.zeros_like(q).scatter_(2, action, (slope * shares(weight, error))[..., None])
+        self._online.backward("q", trace, self._slope(of_q))
+        self._adam.step(self.config.learning_rate * max(0.0, 1 - self._seen / self._steps))
         self._updates += 1
         if self._updates % self.config.target_every == 0:
             self._target.flat.lerp_(self._online.flat, self.config.tau)
-        metrics = {"loss": loss.mean(1), "q": q.mean((1, 2))}
+        metrics = {"loss": weighted_mean(loss, weight), "q": q.mean((1, 2))}
         return Update(
-            {name: value.detach().cpu().numpy() for name, value in metrics.items()},
-            error.detach().cpu().numpy() if self.config.per else None,
+            {name: value.cpu().numpy() for name, value in metrics.items()},
+            error.cpu().numpy() if self.config.per else None,
         )
 
     def state_dict(self) -> State:
@@ -113,13 +113,18 @@ class DQN:
         self._seen = state["seen"]
         self._updates = state["updates"]
 
-    def _q(self, networks: Networks, obs: Tensor) -> Tensor:
-        """[M, N, O] -> [M, N, n]; dueling: Q = V + A - mean A (Wang et al. 2016, eq. 9)."""
-        output = networks.mlp("q", obs)
+    def _q(self, output: Tensor) -> Tensor:
+        """What the network gave -> [M, N, n]; dueling: Q = V + A - mean A (Wang et al. 2016, eq. 9)."""
         if not self.config.dueling:
             return output
         value, advantage = output[..., :1], output[..., 1:]
         return value + advantage - advantage.mean(-1, keepdim=True)
+
+    def _slope(self, of_q: Tensor) -> Tensor:
+        """The slope of a loss with respect to Q -> with respect to what the network gave."""
+        if not self.config.dueling:
+            return of_q
+        return torch.cat([of_q.sum(-1, keepdim=True), of_q - of_q.mean(-1, keepdim=True)], dim=-1)
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._device)

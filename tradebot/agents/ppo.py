@@ -10,7 +10,7 @@ from torch import Tensor
 from tradebot.agents.configs import PPOConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
-from tradebot.rl.losses import clipped_surrogate, normalised, weighted_mean
+from tradebot.rl.losses import clipped_surrogate, normalised, shares, weighted_mean
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 from tradebot.rl.returns import batch_advantage
@@ -35,35 +35,34 @@ class PPO:
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
         self._order = Noise(seeds, "minibatches", (config.n_steps * config.envs,))
 
+    @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         if explore:
             self._seen += self.config.envs
         return self._nets.act(obs, explore=explore), {}
 
+    @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c, nets = self.config, self._nets
-        obs, action = nets.tensor(batch.obs, flat=True), nets.tensor(batch.action)
-        with torch.no_grad():
-            value = nets.value(obs)  # [M, N]
-            next_value = nets.value(nets.tensor(batch.next_obs, flat=True))
-            old_log_prob, _ = nets.log_prob_entropy(obs, action)
+        obs, action = nets.observed(batch.obs), nets.tensor(batch.action)
+        before = nets.judge(obs, action)
+        value, next_value = before.value, nets.value(nets.observed(batch.next_obs))  # [M, N]
         advantage = nets.tensor(
             batch_advantage(
                 batch, value.cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
             )
         )
-        columns = [obs, action, old_log_prob, advantage, advantage + value]
+        columns = [obs, action, before.log_prob, advantage, advantage + value]
         columns += [] if batch.weight is None else [nets.tensor(batch.weight)]
         learning_rate = c.learning_rate * max(0.0, 1 - self._seen / self._steps)
         losses: dict[str, Tensor] = {}
         for _ in range(c.epochs):
-            order = nets.tensor(self._order.draw().argsort(axis=1))
-            for index in order.split(c.batch, dim=1):  # [M, batch]
-                losses = self._losses(*(_pick(column, index) for column in columns))
-                loss = losses["policy_loss"] + c.value * losses["value_loss"] - c.entropy * losses["entropy"]
-                self._adam.step(loss, learning_rate)
+            order = nets.tensor(self._order.draw().argsort(axis=1))  # [M, N]
+            shuffled = [_pick(column, order).split(c.batch, dim=1) for column in columns]
+            for minibatch in zip(*shuffled, strict=True):
+                losses = self._step(learning_rate, *minibatch)
         return Update(
-            {name: value.detach().cpu().numpy() for name, value in losses.items()},
+            {name: value.cpu().numpy() for name, value in losses.items()},
             advantage.abs().cpu().numpy() if c.per else None,
         )
 
@@ -81,8 +80,9 @@ class PPO:
         self._order.count = state["order"]
         self._seen = state["seen"]
 
-    def _losses(
+    def _step(
         self,
+        learning_rate: float,
         obs: Tensor,
         action: Tensor,
         old_log_prob: Tensor,
@@ -90,19 +90,22 @@ class PPO:
         target: Tensor,
         weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Means over a minibatch [M, batch], one per member; its advantages are normalised first."""
-        advantage = normalised(advantage, weight)
-        log_prob, entropy = self._nets.log_prob_entropy(obs, action)
-        error = self._nets.value(obs) - target
+        """One step on a minibatch [M, batch], advantages normalised first. Returns its losses [M]."""
+        c = self.config
+        now = self._nets.judge(obs, action)
+        loss, slope = clipped_surrogate(now.log_prob, old_log_prob, normalised(advantage, weight), c.clip)
+        error, share = now.value - target, shares(weight, advantage)
+        now.backward(slope * share, -c.entropy * share, 2.0 * c.value * error * share)
+        self._adam.step(learning_rate)
         return {
-            "policy_loss": weighted_mean(
-                clipped_surrogate(log_prob, old_log_prob, advantage, self.config.clip), weight
-            ),
+            "policy_loss": weighted_mean(loss, weight),
             "value_loss": weighted_mean(error * error, weight),
-            "entropy": weighted_mean(entropy, weight),
+            "entropy": weighted_mean(now.entropy, weight),
         }
 
 
 def _pick(column: Tensor, index: Tensor) -> Tensor:
     """column [M, N, ...] at index [M, K] -> [M, K, ...]"""
-    return column[torch.arange(len(index), device=index.device)[:, None], index]
+    member = torch.arange(len(index), device=index.device)[:, None]
+    picked = column.flatten(0, 1).index_select(0, (member * column.shape[1] + index).flatten())
+    return picked.view(*index.shape, *column.shape[2:])

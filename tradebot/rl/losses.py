@@ -1,4 +1,7 @@
-"""Losses as pure functions of tensors, per sample; agents average them over a member's batch."""
+"""Losses as pure functions of tensors, per sample; agents average them over a member's batch.
+
+What is learned from comes with its slope: the derivative with respect to the first argument.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,27 @@ import torch
 from torch import Tensor
 
 
-def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """-min(rho A, clip(rho, 1 +- clip) A), rho = pi / pi_old (Schulman et al. 2017, eq. 7). All [M, N]."""
+def clipped_surrogate(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float
+) -> tuple[Tensor, Tensor]:
+    """-min(rho A, clip(rho, 1 +- clip) A), rho = pi / pi_old (Schulman et al. 2017, eq. 7). All [M, N].
+
+    Its slope is -rho A where that is the smaller one, and 0 where the clipped one is.
+    """
     ratio = torch.exp(log_prob - old_log_prob)
-    return -torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
+    free, clipped = -ratio * advantage, -ratio.clamp(1.0 - clip, 1.0 + clip) * advantage
+    return torch.maximum(free, clipped), torch.where(free < clipped, 0.0, free)
 
 
 def weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:
     """Mean over a member's samples of weight x loss: [M, N] and [M, N] or None, which means all 1 -> [M]."""
     return (loss if weight is None else loss * weight).mean(1)
+
+
+def shares(weight: Tensor | None, like: Tensor) -> Tensor:
+    """The slope of `weighted_mean` with respect to each loss: weight / N. [M, N]"""
+    n = like.shape[1]
+    return torch.full_like(like, 1.0 / n) if weight is None else weight / n
 
 
 def normalised(advantage: Tensor, weight: Tensor | None) -> Tensor:
@@ -28,10 +43,10 @@ def normalised(advantage: Tensor, weight: Tensor | None) -> Tensor:
     return (advantage - mean) / (deviation + 1e-8)
 
 
-def huber(error: Tensor) -> Tensor:
-    """error^2 / 2 within +-1, |error| - 1/2 beyond (Mnih et al. 2015 clip the error so)."""
+def huber(error: Tensor) -> tuple[Tensor, Tensor]:
+    """error^2 / 2 within +-1, |error| - 1/2 beyond; its slope is the clipped error (Mnih et al. 2015)."""
     clipped = error.clamp(-1.0, 1.0)
-    return clipped * (error - 0.5 * clipped)
+    return clipped * (error - 0.5 * clipped), clipped
 
 
 def td_target(reward: Tensor, discount: Tensor, terminated: Tensor, next_value: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """Stacked networks: the parameters of M members in one tensor, evaluated with batched products.
 
-All parameters of an agent live in one flat tensor [M, P], of which the layers are views: an optimiser step, a
-target copy and a gradient norm are then one operation each, however many layers there are.
+All parameters of an agent live in one flat tensor [M, P], of which the layers are views, and so does their
+gradient: an optimiser step, a target copy and a gradient norm are then one operation each, however many
+layers there are. The gradient is written out layer by layer, for with networks as small as ours autograd
+would take longer than the products. A *slope* is the derivative of a member's loss by what is named.
 
 A member's numbers must not depend on its company, to the last bit on one thread. Sums over a member's axes
 keep that law, and so do elementwise operations other than pow, sigmoid, softplus and atan2: their vector code
@@ -15,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +27,19 @@ from torch.nn.functional import pad
 from tradebot.core import Array, State
 from tradebot.rl.noise import generator
 
-Activation = Callable[[Tensor], Tensor]
 Initial = Literal["orthogonal", "fan-in"]
 LINE = 16  # float32 numbers in a cache line of 64 bytes
+
+
+class Activation(NamedTuple):
+    """What stands between two layers. Of 0 it must give 0."""
+
+    value: Callable[[Tensor], Tensor]  # x -> y, in place
+    slope: Callable[[Tensor, Tensor], Tensor]  # slope of y, y -> slope of x
+
+
+TANH = Activation(torch.tanh_, torch.ops.aten.tanh_backward)
+RELU = Activation(torch.relu_, lambda slope, y: torch.ops.aten.threshold_backward(slope, y, 0.0))
 
 
 class Networks:
@@ -41,7 +53,7 @@ class Networks:
         vectors: Mapping[str, int] | None = None,  # name -> length of a free vector, zero at the start
         initial: Initial = "orthogonal",
         output_gain: Mapping[str, float] | None = None,  # name -> gain of the last layer (default 1)
-        activation: Activation = torch.tanh_,  # of 0 it must give 0; may work in place
+        activation: Activation = TANH,
         device: str = "cpu",
     ) -> None:
         layers = {
@@ -56,18 +68,14 @@ class Networks:
             name: (_padded(rows) if name.endswith("weight") else rows, _padded(columns))
             for name, (rows, columns) in shapes.items()
         }
-        self.activation = activation
+        self._activation = activation
         self.flat = torch.zeros((len(seeds), sum(map(math.prod, blocks.values()))), device=device)  # [M, P]
-        self.parameters: dict[str, Tensor] = {}  # name -> view of flat without its padding, [M, ...]
-        self._leaves: dict[str, Tensor] = {}  # the same with it, for gradients
-        start = 0
-        for name, block in blocks.items():
-            stop = start + math.prod(block)
-            view = self.flat[:, start:stop].view(-1, *block)
-            rows, columns = shapes[name]
-            self.parameters[name] = view[:, :rows, :columns]
-            self._leaves[name] = view.detach().requires_grad_()
-            start = stop
+        self.gradient = torch.zeros_like(self.flat)  # as `backward` wrote it last
+        self._blocks = _views(self.flat, blocks)
+        self._slopes = _views(self.gradient, blocks)
+        self.parameters = {  # name -> view of flat without its padding, [M, ...]
+            name: self._blocks[name][:, :rows, :columns] for name, (rows, columns) in shapes.items()
+        }
         self._sizes = {name: tuple(sizes) for name, sizes in mlps.items()}
         last = {f"{name}.{len(sizes) - 2}": name for name, sizes in mlps.items()}
         for name, (n_in, n_out) in layers.items():
@@ -80,21 +88,32 @@ class Networks:
 
     def mlp(self, name: str, x: Tensor) -> Tensor:
         """[M, N, in] -> [M, N, out]; the activation stands between the layers."""
-        n_in, *hidden, n_out = self._sizes[name]
-        x = pad(x, (0, _padded(n_in) - n_in))
+        return self.trace(name, x)[-1]
+
+    def trace(self, name: str, x: Tensor) -> list[Tensor]:
+        """What each layer is given, for `backward`, and last what `mlp` returns. x may be padded already."""
+        *hidden, n_out = self._sizes[name][1:]
+        trace = [in_lines(x)]
         for i in range(len(hidden) + 1):
-            weight, bias = self._leaves[f"{name}.{i}.weight"], self._leaves[f"{name}.{i}.bias"]
-            x = torch.baddbmm(bias, x if i == 0 else self.activation(x), weight)
-        return x[..., :n_out]
+            weight, bias = self._blocks[f"{name}.{i}.weight"], self._blocks[f"{name}.{i}.bias"]
+            given = self._activation.value(trace[i]) if i > 0 else trace[0]
+            trace.append(torch.baddbmm(bias, given, weight))
+        trace[-1] = trace[-1][..., :n_out]
+        return trace
 
-    def vector(self, name: str) -> Tensor:
-        """[M, 1, size], to be learned."""
-        return self._leaves[name][..., : self.parameters[name].shape[2]]
+    def backward(self, name: str, trace: Sequence[Tensor], slope: Tensor) -> None:
+        """From the slope of what `mlp` returned, [M, N, out], to those of its parameters, in `gradient`."""
+        slope = in_lines(slope)
+        for i in reversed(range(len(trace) - 1)):
+            self._slopes[f"{name}.{i}.weight"].copy_(torch.bmm(trace[i].mT, slope))
+            torch.sum(slope, 1, keepdim=True, out=self._slopes[f"{name}.{i}.bias"])
+            if i > 0:
+                slope = torch.bmm(slope, self._blocks[f"{name}.{i}.weight"].mT)
+                slope = self._activation.slope(slope, trace[i])
 
-    def gradient(self, loss: Tensor) -> Tensor:
-        """d loss[m] / d parameters[m] of every member at once, [M, P]. loss [M]: members share nothing."""
-        gradients = torch.autograd.grad(loss, list(self._leaves.values()), torch.ones_like(loss))
-        return torch.cat([gradient.reshape(len(loss), -1) for gradient in gradients], dim=1)
+    def backward_vector(self, name: str, slope: Tensor) -> None:
+        """The same of a vector, from its own slope [M, 1, size]."""
+        self._slopes[name][..., : slope.shape[2]] = slope
 
     def state_dict(self) -> State:
         return {name: value.cpu().numpy().copy() for name, value in self.parameters.items()}
@@ -110,6 +129,18 @@ class Networks:
 def _padded(width: int) -> int:
     """The next whole number of cache lines."""
     return -(-width // LINE) * LINE
+
+
+def in_lines(x: Tensor) -> Tensor:
+    """[M, N, width] -> the same, with zeros up to the next whole cache line."""
+    missing = -x.shape[-1] % LINE
+    return pad(x, (0, missing)) if missing else x
+
+
+def _views(flat: Tensor, blocks: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
+    """flat [M, P] cut into blocks: name -> [M, rows, columns]"""
+    parts = flat.split([math.prod(block) for block in blocks.values()], dim=1)
+    return {name: part.view(-1, *blocks[name]) for name, part in zip(blocks, parts, strict=True)}
 
 
 def _orthogonal(drawn: np.random.Generator, n_in: int, n_out: int, gain: float | None) -> tuple[Array, Array]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from tradebot.rl.networks import Networks
 
 
 class Adam:
-    """Minimises loss[m] over the parameters of member m. A masked member stays as it is, its moments too."""
+    """Moves member m against its gradient. A masked member stays as it is, its moments too."""
 
     def __init__(
         self,
@@ -29,23 +27,37 @@ class Adam:
         self._mean = torch.zeros_like(networks.flat)  # [M, P]
         self._square = torch.zeros_like(networks.flat)  # [M, P]
         self._count = torch.zeros((len(networks.flat), 1), device=networks.flat.device)  # [M, 1] steps taken
+        state = (networks.flat, networks.gradient, self._mean, self._square, self._count[:, 0])
+        self._rows = [list(tensor) for tensor in state]  # views of each member's part
 
-    def step(self, loss: Tensor, learning_rate: float, mask: Tensor | None = None) -> Tensor:
-        """One step on loss [M] for the members in mask [M] (default: all). Returns the gradient norms [M]."""
-        gradient = self._networks.gradient(loss)  # [M, P]
-        moving = (self._networks.flat, self._mean, self._square)
-        with torch.no_grad():
-            norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-            gradient *= self._max_grad_norm / norm.clamp(min=self._max_grad_norm)
-            if mask is None:
-                self._count += 1.0
-                self._move(gradient, learning_rate)
-            else:
-                self._count += mask[:, None]
-                resting = [tensor[~mask] for tensor in moving]
-                self._move(gradient, learning_rate)
-                for tensor, rows in zip(moving, resting, strict=True):
-                    tensor[~mask] = rows
+    def step(self, learning_rate: float, mask: Tensor | None = None) -> Tensor:
+        """One step for the members in mask [M] (default: all), which uses their gradient up.
+
+        Returns the gradient norms [M].
+        """
+        gradient = self._networks.gradient
+        norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        gradient *= self._max_grad_norm / norm.clamp(min=self._max_grad_norm)
+        self._count += 1.0 if mask is None else mask[:, None]
+        rows = self._rows
+        if mask is not None:
+            rows = [[row for row, moves in zip(part, mask, strict=True) if moves] for part in rows]
+        flat, gradients, mean, square, count = rows
+        torch._fused_adam_(
+            flat,
+            gradients,
+            mean,
+            square,
+            [],
+            count,
+            lr=learning_rate,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            eps=self._eps,
+            weight_decay=0.0,
+            amsgrad=False,
+            maximize=False,
+        )
         return norm[:, 0]
 
     def state_dict(self) -> State:
@@ -59,17 +71,3 @@ class Adam:
         self._mean.copy_(torch.as_tensor(state["mean"]))
         self._square.copy_(torch.as_tensor(state["square"]))
         self._count.copy_(torch.as_tensor(state["count"]))
-
-    def _move(self, gradient: Tensor, learning_rate: float) -> None:
-        """theta -= learning_rate root / (1 - beta1^t) m / (sqrt(v) + eps root) with root = sqrt(1 - beta2^t).
-
-        The order of the end of section 2, in few passes and in place: `gradient` is used up.
-        """
-        beta1, beta2 = self._betas
-        root = torch.expm1(self._count * math.log(beta2)).neg_().sqrt_()  # [M, 1]
-        rate = root / torch.expm1(self._count * math.log(beta1))  # [M, 1], negative
-        self._mean.lerp_(gradient, 1.0 - beta1)
-        self._square.mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
-        torch.sqrt(self._square, out=gradient).add_(root, alpha=self._eps)
-        torch.div(self._mean, gradient, out=gradient)
-        self._networks.flat.addcmul_(gradient, rate, value=learning_rate)

@@ -1,17 +1,29 @@
 """Policies as pure functions of a network's output: sample, mode, log-probability and entropy.
 
-The noise is handed in, because it belongs to the member.
+The noise is handed in, because it belongs to the member. With log-probability and entropy comes the function
+that takes the slopes of a loss with respect to them back to the output and the log-deviation.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tradebot.core import Discrete, Space
 from tradebot.rl.noise import Law
+
+
+class Judgement(NamedTuple):
+    """What a policy says of actions that were taken."""
+
+    log_prob: Tensor  # [M, N]
+    entropy: Tensor  # [M, N] in nats
+    # slopes of both -> slopes of the output [M, N, ...] and of log_std [M, 1, A], if there is one
+    slopes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class Categorical:
@@ -31,15 +43,18 @@ class Categorical:
         """The likeliest action. [M, N, n] -> [M, N]"""
         return output.argmax(-1)
 
-    def log_prob_entropy(
-        self, output: Tensor, log_std: Tensor | None, action: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """log pi(a | s) and the entropy of pi(. | s), in nats. [M, N, n] and action [M, N] -> [M, N] each"""
-        log_probs = torch.log_softmax(
-            output.mT.contiguous(), 1
-        )  # [M, n, N]: slow over a last axis this short
-        chosen = log_probs.gather(1, action[:, None]).squeeze(1)
-        return chosen, -(log_probs.exp() * log_probs).sum(1)
+    def judge(self, output: Tensor, log_std: Tensor | None, action: Tensor) -> Judgement:
+        """log pi(a | s) and the entropy of pi(. | s): [M, N, n] and action [M, N] -> [M, N] each."""
+        log_probs = torch.log_softmax(output.mT.contiguous(), 1)  # [M, n, N]: slow over so short a last axis
+        probs = log_probs.exp()
+        entropy = -(probs * log_probs).sum(1)
+
+        def slopes(of_log_prob: Tensor, of_entropy: Tensor) -> tuple[Tensor, None]:
+            """d log pi(a) / d logits = [a] - pi, d entropy / d logits = -pi (log pi + entropy)."""
+            slope = -probs * (of_log_prob[:, None] + of_entropy[:, None] * (log_probs + entropy[:, None]))
+            return slope.scatter_add_(1, action[:, None], of_log_prob[:, None]).mT, None
+
+        return Judgement(log_probs.gather(1, action[:, None]).squeeze(1), entropy, slopes)
 
 
 class Gaussian:
@@ -59,16 +74,22 @@ class Gaussian:
         """The mean. [M, N, A]"""
         return output
 
-    def log_prob_entropy(
-        self, output: Tensor, log_std: Tensor | None, action: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def judge(self, output: Tensor, log_std: Tensor | None, action: Tensor) -> Judgement:
         """The same of the density, summed over A. [M, N, A], [M, 1, A] and action [M, N, A] -> [M, N] each"""
         assert log_std is not None
-        z = (action - output) * torch.exp(-log_std)
+        per_deviation = torch.exp(-log_std)
+        z = (action - output) * per_deviation
         constant = 0.5 * math.log(2.0 * math.pi)
         log_prob = (-0.5 * z * z - log_std - constant).sum(-1)
         entropy = (log_std + 0.5 + constant).sum(-1).expand(log_prob.shape)
-        return log_prob, entropy
+
+        def slopes(of_log_prob: Tensor, of_entropy: Tensor) -> tuple[Tensor, Tensor]:
+            """d log pi / d mean = z / sigma; by log sigma: d log pi = z^2 - 1, d entropy = 1."""
+            of_mean = of_log_prob[..., None] * z
+            of_log_std = of_mean * z - of_log_prob[..., None] + of_entropy[..., None]
+            return of_mean * per_deviation, of_log_std.sum(1, keepdim=True)
+
+        return Judgement(log_prob, entropy, slopes)
 
 
 def policy_for(space: Space) -> Categorical | Gaussian:
