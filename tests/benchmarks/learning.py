@@ -5,9 +5,9 @@ time that is shown; of theirs the time is one learner's, the median of nine. The
 are judged.
 
 The defaults of both are made for harder tasks. Hyperparameters were chosen by hand on another path (seeds 2
-and 1002) with other members (100 to 115; theirs 100 to 102) than are measured: ours in ten or eleven trials an
-agent of learning rate, batch, rollout and frequency of updates; of theirs only the learning rate, in three or
-four trials from its default upwards. Their PPO thus still collects 16,384 steps before it learns at all.
+and 1002) with other members (100 to 115; theirs 100 to 102) than are measured: ours in ten or eleven trials
+an agent of learning rate, batch, rollout and frequency of updates; of theirs only the learning rate, in three
+or four trials from its default upwards. Their PPO thus still collects 16,384 steps before it learns at all.
 """
 
 from __future__ import annotations

@@ -138,19 +138,18 @@ class ReplayBuffer:
         reward, discount, last, successor = _walk(
             ring, self._head, index, self._feed.n_step, self._feed.gamma
         )
-        member = np.arange(len(index))[:, None]
-        terminated = ring.terminated[member, last]
+        obs, action, terminated, truncated, next_obs, level = _gather(ring, index, last, successor)
         return Batch(
-            obs=ring.obs[member, index],
-            action=ring.action[member, index],
+            obs=obs,
+            action=action,
             reward=reward,
             terminated=terminated,
-            truncated=ring.ended[member, last] & ~terminated,
-            next_obs=ring.obs[member, successor],
+            truncated=truncated,
+            next_obs=next_obs,
             next_action=None,
             extras={"discount": discount},
             index=index,
-            level=ring.level[member, index],
+            level=level,
             weight=self._weight(probability),
         )
 
@@ -255,3 +254,26 @@ def _walk(
                     break
             successor[m, i] = s
     return reward, discount, last, successor
+
+
+@njit(cache=True)
+def _gather(
+    ring: Ring, index: Array, last: Array, successor: Array
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """obs, action, terminated, truncated, next_obs and level of a batch, [M, N, ...], in one pass."""
+    obs = np.empty(index.shape + ring.obs.shape[2:], ring.obs.dtype)
+    action = np.empty(index.shape + ring.action.shape[2:], ring.action.dtype)
+    terminated = np.empty(index.shape, np.bool_)
+    truncated = np.empty(index.shape, np.bool_)
+    next_obs = np.empty_like(obs)
+    level = np.empty(index.shape, ring.level.dtype)
+    for m in range(index.shape[0]):
+        for i in range(index.shape[1]):
+            s, end = index[m, i], last[m, i]
+            obs[m, i] = ring.obs[m, s]
+            action[m, i] = ring.action[m, s]
+            terminated[m, i] = ring.terminated[m, end]
+            truncated[m, i] = ring.ended[m, end] and not ring.terminated[m, end]
+            next_obs[m, i] = ring.obs[m, successor[m, i]]
+            level[m, i] = ring.level[m, s]
+    return obs, action, terminated, truncated, next_obs, level

@@ -30,21 +30,6 @@ def set_leaf(sums: Array, maxima: Array, leaf: int, priority: float) -> None:
 
 
 @njit(cache=True)
-def find_leaf(sums: Array, mass: float) -> int:
-    """The leaf at which the running sum of priorities passes `mass`; never one of priority zero."""
-    leaves: int = sums.shape[0] // 2
-    node = 1
-    while node < leaves:
-        left = 2 * node
-        if mass < sums[left] or sums[left + 1] == 0.0:
-            node = left
-        else:
-            mass -= sums[left]
-            node = left + 1
-    return node - leaves
-
-
-@njit(cache=True)
 def _set_leaves(sums: Array, maxima: Array, index: Array, priority: Array) -> None:
     for m in range(index.shape[0]):
         for i in range(index.shape[1]):
@@ -53,17 +38,31 @@ def _set_leaves(sums: Array, maxima: Array, index: Array, priority: Array) -> No
 
 @njit(cache=True)
 def _find_leaves(sums: Array, uniform: Array, stratified: bool) -> tuple[Array, Array]:
+    """The leaves at which the running sum of priorities passes a share of it; never one of priority zero.
+
+    All draws of a member go down one level together: each waits for memory, and so they wait as one.
+    """
     members, batch = uniform.shape
-    index = np.empty((members, batch), dtype=np.int64)
+    leaves = sums.shape[1] // 2
+    node = np.ones((members, batch), dtype=np.int64)
     probability = np.empty((members, batch))
+    mass = np.empty(batch)  # of a draw, what is left of it below its node
     for m in range(members):
         total = sums[m, 1]
         for i in range(batch):
             share = (i + uniform[m, i]) / batch if stratified else uniform[m, i]
-            leaf = find_leaf(sums[m], share * total)
-            index[m, i] = leaf
-            probability[m, i] = sums[m, sums.shape[1] // 2 + leaf] / total
-    return index, probability
+            mass[i] = share * total
+        while node[m, 0] < leaves:
+            for i in range(batch):
+                left = 2 * node[m, i]
+                if mass[i] < sums[m, left] or sums[m, left + 1] == 0.0:
+                    node[m, i] = left
+                else:
+                    mass[i] -= sums[m, left]
+                    node[m, i] = left + 1
+        for i in range(batch):
+            probability[m, i] = sums[m, node[m, i]] / total
+    return node - leaves, probability
 
 
 class SumTree:
