@@ -70,12 +70,16 @@ class DQN:
     def update(self, batch: Batch) -> Update:
         next_obs = self._tensor(batch.next_obs)
         next_q = self._q(self._target.mlp("q", next_obs))  # [M, N, n]
-        chooser = self._q(self._online.mlp("q", next_obs)) if self.config.double else next_q
+        if self.config.double:
+            chosen = self._q(self._online.mlp("q", next_obs)).argmax(-1, keepdim=True)
+            next_value = next_q.gather(2, chosen)[..., 0]
+        else:
+            next_value = next_q.amax(-1)
         target = td_target(
             self._tensor(batch.reward),
             self._tensor(batch.extras["discount"]),
             torch.as_tensor(batch.terminated, device=self._device),
-            next_q.gather(2, chooser.argmax(-1, keepdim=True))[..., 0],
+            next_value,
         )
         trace = self._online.trace("q", self._tensor(batch.obs))
         q = self._q(trace[-1])
