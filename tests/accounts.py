@@ -50,11 +50,11 @@ PROPORTIONAL = {name: st.floats(0.1, 500) for name in ("commission_bps", "half_s
 RATES = {name: st.floats(0.01, 3) for name in ("borrow_rate", "margin_rate", "cash_rate")}
 ORDERS = {
     "minimum_commission": st.floats(0.01, 50),
-    "maximum_commission_bps": st.floats(1, 10_000),
+    "commission_cap_bps": st.floats(1, 10_000),
     "fixed_per_order": st.floats(0.01, 50),
 }
 VOLUMES = {"impact_bps": st.floats(1, 5000), "participation": st.floats(0.001, 1)}
-UNITS = {"commission_per_unit": st.floats(0.001, 5)}
+UNITS = {"unit_commission": st.floats(0.001, 5)}
 EVERY = PROPORTIONAL | RATES | ORDERS | VOLUMES | UNITS
 
 

@@ -111,7 +111,7 @@ COMMISSIONS: dict[str, tuple[dict[str, float], Callable[[float, float], float]]]
         lambda units, price: 7.0 + 2e-4 * abs(units) * price,
     ),
     "per share": (
-        {"commission_per_unit": 0.05, "minimum_commission": 50, "maximum_commission_bps": 11},
+        {"unit_commission": 0.05, "minimum_commission": 50, "commission_cap_bps": 11},
         lambda units, price: min(max(50.0, 0.05 * abs(units)), 11e-4 * abs(units) * price),
     ),
 }

@@ -47,7 +47,7 @@ def test_no_order_leads_away_from_the_weight_that_is_asked_for(case: Case) -> No
 
 
 # Any rate is below 1: .3 commission, .05 half spread, .5 impact.
-capped_costs = fractional_costs.map(lambda costs: changed(costs, maximum_commission_bps=3000))
+capped_costs = fractional_costs.map(lambda costs: changed(costs, commission_cap_bps=3000))
 unlevered = any_rules.map(lambda rules: rules.model_copy(update={"leverage": 1.0}))
 
 

@@ -171,7 +171,7 @@ def test_another_unit_of_account_of_the_prices_changes_no_equity_bit_for_bit(cas
     other = simulated(
         case._replace(
             bars=replace(case.bars, **prices, volume=case.bars.volume / k),
-            costs=changed(case.costs, commission_per_unit=k * case.costs.commission_per_unit),
+            costs=changed(case.costs, unit_commission=k * case.costs.unit_commission),
         )
     )
     found = simulated(case)

@@ -43,7 +43,7 @@ CASES = [
         [1002, 900, 900, 998],
         [1002, 1000, 1000, 998],
         start=1002,
-        costs={"commission_bps": 100, "minimum_commission": 5, "maximum_commission_bps": 200},
+        costs={"commission_bps": 100, "minimum_commission": 5, "commission_cap_bps": 200},
     ),
     Case(
         "the most commission beats the amount per unit",
@@ -53,7 +53,7 @@ CASES = [
         [1020, 0, 0, 0],
         [1020, 1000, 1000, 1000],
         start=1020,
-        costs={"commission_per_unit": 0.5, "maximum_commission_bps": 200},
+        costs={"unit_commission": 0.5, "commission_cap_bps": 200},
     ),
     Case(
         "commission per unit depends on the units and not on their price",
@@ -63,7 +63,7 @@ CASES = [
         [1010, 0, 1990],
         [1010, 2000, 1990],
         start=1010,
-        costs={"commission_per_unit": 0.1},
+        costs={"unit_commission": 0.1},
     ),
     Case(
         "commission per unit and of the value add up",
@@ -73,7 +73,7 @@ CASES = [
         [1020, 0, 0, 0],
         [1020, 1000, 1000, 1000],
         start=1020,
-        costs={"commission_per_unit": 0.1, "commission_bps": 100},
+        costs={"unit_commission": 0.1, "commission_bps": 100},
     ),
     Case(
         "a fixed amount is paid by every order, in and out",
@@ -103,7 +103,7 @@ CASES = [
         [1005, 900, 900, 900],
         [1005, 1000, 1000, 1000],
         start=1005,
-        costs={"minimum_commission": 3, "maximum_commission_bps": 100, "fixed_per_order": 4},
+        costs={"minimum_commission": 3, "commission_cap_bps": 100, "fixed_per_order": 4},
     ),
     Case(
         "a broker that takes 0.005 a share, at least 1 and at most 1 %",
@@ -115,9 +115,9 @@ CASES = [
         [1000, 959.6, 508.6, 7.6],
         [1000, 999.6, 998.6, 997.6],
         costs={
-            "commission_per_unit": 0.005,
+            "unit_commission": 0.005,
             "minimum_commission": 1,
-            "maximum_commission_bps": 100,
+            "commission_cap_bps": 100,
             "whole_units": True,
         },
     ),

@@ -227,7 +227,7 @@ def test_a_plan_for_one_asset_is_what_the_closed_form_gives(before: float, weigh
         {"commission_bps": 100.0},
         {"fixed_per_order": 7.0},
         {"minimum_commission": 5.0, "commission_bps": 100.0},
-        {"commission_per_unit": 0.3, "maximum_commission_bps": 200.0},
+        {"unit_commission": 0.3, "commission_cap_bps": 200.0},
         {"impact_bps": 500.0},
     ],
     ids=lambda changes: next(iter(changes)),

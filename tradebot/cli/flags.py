@@ -19,13 +19,14 @@ def with_flags(command: Command, models: Mapping[str, type[Config]], hidden: Seq
 
     The command takes them as the dict `settings`, in which only the flags are found that were given. They are
     checked by the models before the command starts. A field of an earlier model goes before one of the same
-    name.
+    name, and one that a model declares before one that another inherits.
     """
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
     fields: dict[str, tuple[FieldInfo, str]] = {}
+    declared = {name for model in models.values() for name in model.__annotations__}
     for panel, model in models.items():
         for name, field in model.model_fields.items():
-            if name not in hidden:
+            if name not in hidden and (name in model.__annotations__ or name not in declared):
                 fields.setdefault(name, (field, panel))
 
     def run(**values: Any) -> None:
@@ -70,8 +71,8 @@ def _kind(annotation: Any) -> str:
         return f"<{_kind(get_args(annotation)[0]).strip('<>')},...>"
     if get_origin(annotation) is Literal:
         return "<choice>"
-    kind = next((part for part in get_args(annotation) if part is not type(None)), annotation)
-    return f"<{kind.__name__}>"
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    return _kind(parts[0]) if parts else f"<{annotation.__name__}>"
 
 
 def _details(field: FieldInfo, flag: str) -> str:

@@ -14,7 +14,7 @@ from tradebot.cli import console
 from tradebot.cli.flags import with_flags
 from tradebot.config import Config
 from tradebot.core import InputError
-from tradebot.market.configs import TradingConfig
+from tradebot.market.configs import Broker, TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.rl.configs import RunConfig
 
@@ -130,6 +130,7 @@ def _command_for(agent: str) -> None:
     panels: dict[str, type[Config]] = {
         "Training": RunConfig,
         "Market": TradingConfig,
+        "Account": Broker,
         "Costs": Costs,
         f"Hyperparameters of {agent}": model,
     }

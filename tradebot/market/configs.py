@@ -55,7 +55,7 @@ class TradingConfig(Broker):
     end: str | None = Field(None, description="Last date of the span, included")
     actions: ActionScheme = Field(
         "long-flat",
-        description="long-flat: 0/1; long-short: -1/0/1; weights: any weight in [-1, 1]; orders: 0 hold,"
+        description="long-flat: 0/1; long-short: -1/0/1; weights: any within the leverage; orders: 0 hold,"
         " 1 buy, 2 sell (all in, all out); of several symbols the first, second and last choose one or cash",
     )
     reward: str = Field(

@@ -37,9 +37,9 @@ PRESETS: dict[Fees, dict[str, float]] = {
     "us-stocks-fixed": {
         "commission_bps": 0,
         "half_spread_bps": 2,
-        "commission_per_unit": 0.005,
+        "unit_commission": 0.005,
         "minimum_commission": 1,
-        "maximum_commission_bps": 100,
+        "commission_cap_bps": 100,
         "impact_bps": 50,
         "participation": 0.1,
         "whole_units": True,
@@ -75,11 +75,11 @@ class Costs(Config):
     half_spread_bps: float = Field(
         1.0, ge=0, lt=1_000, description="Half of the bid-ask spread, in basis points of the price"
     )
-    commission_per_unit: float = Field(
+    unit_commission: float = Field(
         0.0, ge=0, description="Commission per share or coin, in currency (raw prices only)"
     )
     minimum_commission: float = Field(0.0, ge=0, description="Least commission of an order, in currency")
-    maximum_commission_bps: float = Field(
+    commission_cap_bps: float = Field(
         10_000.0,
         gt=0,
         le=10_000,
@@ -145,7 +145,7 @@ class Costs(Config):
         return not (
             self.counts_units
             or self.minimum_commission
-            or self.commission_bps > self.maximum_commission_bps
+            or self.commission_bps > self.commission_cap_bps
             or self.fixed_per_order
             or self.impact_bps
             or self.participation
@@ -154,7 +154,7 @@ class Costs(Config):
     @property
     def counts_units(self) -> bool:
         """Whether costs depend on the number of shares, which adjusted prices do not tell."""
-        return bool(self.commission_per_unit or self.whole_units)
+        return bool(self.unit_commission or self.whole_units)
 
     @property
     def needs_volume(self) -> bool:
@@ -169,7 +169,7 @@ class Costs(Config):
         """What is not zero: `Costs(1 bp commission + 1 bp half spread)`."""
         parts = {
             "bp commission": self.commission_bps,
-            "per unit": self.commission_per_unit,
+            "per unit": self.unit_commission,
             "at least": self.minimum_commission,
             "per order": self.fixed_per_order,
             "bp half spread": self.half_spread_bps,

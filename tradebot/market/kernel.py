@@ -92,8 +92,8 @@ def terms(costs: Costs, rules: Broker) -> Array:
     made = np.zeros(20)
     made[[BUY, SELL]] = costs.buy, costs.sell
     made[COMMISSION] = BPS * costs.commission_bps
-    made[PER_UNIT] = costs.commission_per_unit
-    made[[MINIMUM, MAXIMUM]] = costs.minimum_commission, BPS * costs.maximum_commission_bps
+    made[PER_UNIT] = costs.unit_commission
+    made[[MINIMUM, MAXIMUM]] = costs.minimum_commission, BPS * costs.commission_cap_bps
     made[PER_ORDER] = costs.fixed_per_order
     made[HALF_SPREAD] = BPS * costs.half_spread_bps
     made[[IMPACT, PARTICIPATION]] = BPS * costs.impact_bps, costs.participation
