@@ -597,19 +597,18 @@ def step_accounts(
     """Carry E accounts over one bar each. Returns whether any episode ended."""
     ended = False
     for e in range(bar.shape[0]):
-        account = accounts[e]
-        before = account[EQUITY]
+        reward[e] = accounts[e, EQUITY]  # before
         bar[e] += 1
-        t = bar[e]
-        settle(account, requests, e, bars, t, years[t], terms)
-        equity = account[EQUITY]
-        reward[e] = 0.0 if equity == before else scale * np.log(max(equity, floor) / before)
+        settle(accounts[e], requests, e, bars, bar[e], years[bar[e]], terms)
+    for e in range(bar.shape[0]):
+        equity = accounts[e, EQUITY]
+        reward[e] = 0.0 if equity == reward[e] else scale * np.log(max(equity, floor) / reward[e])
         terminated[e] = equity <= floor
-        truncated[e] = not terminated[e] and t >= last[e]
+        truncated[e] = not terminated[e] and bar[e] >= last[e]
         if terminated[e]:
-            close_out(account)
+            close_out(accounts[e])
         ended |= terminated[e] or truncated[e]
-        observe(obs, e, market, bars, t, account, initial, features)
+    observe_accounts(obs, market, bars, bar, accounts, initial, features)
     return ended
 
 
