@@ -21,9 +21,8 @@ Fees = Literal["free", "us-stocks", "us-stocks-fixed", "crypto-taker"]
 PRESETS: dict[Fees, dict[str, float]] = {
     # Nothing at all: what a paper assumes.
     "free": {"commission_bps": 0, "half_spread_bps": 0},
-    # Brokers without commission (Schwab, Fidelity, Robinhood since October 2019): what remains is the spread.
-    # A half spread of 1 to 3 bp is that of large US stocks (Hagstroemer, JFE 2021); impact as in Almgren et
-    # al. (Risk, 2005). Borrow fee of easy-to-borrow stocks: D'Avolio (JFE 2002), .25 % a year.
+    # Brokers without commission (Schwab, Fidelity since October 2019): what remains is the spread. Half spread,
+    # impact, participation and rates are guesses of a usual size, without a source.
     "us-stocks": {
         "commission_bps": 0,
         "half_spread_bps": 2,
