@@ -21,8 +21,8 @@ Fees = Literal["free", "us-stocks", "us-stocks-fixed", "crypto-taker"]
 PRESETS: dict[Fees, dict[str, float]] = {
     # Nothing at all: what a paper assumes.
     "free": {"commission_bps": 0, "half_spread_bps": 0},
-    # Brokers without commission (Schwab, Fidelity since October 2019): what remains is the spread. Half spread,
-    # impact, participation and rates are guesses of a usual size, without a source.
+    # Brokers without commission (Schwab, Fidelity since October 2019): what remains is the spread. Half
+    # spread, impact, participation and rates are guesses of a usual size, without a source.
     "us-stocks": {
         "commission_bps": 0,
         "half_spread_bps": 2,
