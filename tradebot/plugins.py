@@ -45,6 +45,8 @@ class Plugin:
                 returned = self.function(*arguments)
             except (Exception, SystemExit) as error:
                 raise InputError(f"{self.name}: {_told(error, self.path)}") from None
+        if returned is None:  # numpy would take it for NaN
+            raise InputError(f"{self.name}: returned nothing: does it lack a `return`?")
         try:
             return np.array(returned, dtype=np.float64)
         except (TypeError, ValueError):

@@ -228,6 +228,10 @@ def test_settings_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def test_raw_prices_that_are_asked_for_have_not_changed(run: tradebot.Run) -> None:
+    assert tradebot.backtest(run, raw=True, baselines="", save=False).warning == ""
+
+
 def test_prices_that_have_changed_since_the_training_are_told(tmp_path: Path, prices: pd.DataFrame) -> None:
     file = tmp_path / "prices.csv"
     prices.to_csv(file, index=False)

@@ -94,7 +94,7 @@ def test_what_it_prints_does_not_spoil_the_json(cli: Cli) -> None:
         ("return np.ones(3)", "own.py:f: returned the shape (3,), expected (3270,) or (3270, 1): a target"),
         ("return np.ones((len(bars), 2))", "own.py:f: returned the shape (3270, 2)"),
         ("return None / 2", "own.py:f: TypeError: unsupported operand type(s) for /: 'NoneType' and 'in"),
-        ("return None", "own.py:f: returned the shape (), expected"),
+        ("return None", "own.py:f: returned nothing: does it lack a `return`?"),
         ("return 'all in'", "own.py:f: should return an array of numbers, not 'all in'"),
         ("bars.close[0] = 1", "own.py:f: ValueError: assignment destination is read-only (own.py, line 5)"),
         ("return np.full(len(bars), 2.0)", "own.py:f asks for 2 on 2010-01-04: the weights must not"),

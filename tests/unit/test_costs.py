@@ -35,6 +35,8 @@ def test_no_costs_are_exactly_none() -> None:
 
 def test_costs_say_what_they_are() -> None:
     assert repr(Costs(commission_bps=2.5, half_spread_bps=1)) == "Costs(2.5 bp commission + 1 bp half spread)"
+    capped = Costs(fees="free", commission_bps=5, commission_cap_bps=100)
+    assert repr(capped) == "Costs(5 bp commission + 100 bp at most)"
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ def test_what_are_no_numbers_is_refused(own: Path, value: str) -> None:
         plugins.load("own.py:f")()
 
 
+def test_a_forgotten_return_is_called_so(own: Path) -> None:
+    own.write_text("def f():\n    3\n")
+    with pytest.raises(InputError, match=r"^own\.py:f: returned nothing: does it lack a `return`\?$"):
+        plugins.load("own.py:f")()
+
+
 def test_what_it_prints_does_not_mix_with_the_answer(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own.write_text("print('loading')\ndef f():\n    print('calling')\n    return 1\n")
     plugins.load("own.py:f")()

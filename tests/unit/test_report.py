@@ -410,3 +410,21 @@ def test_a_long_name_breaks_behind_an_underscore() -> None:
     test = replace(portfolio(), baselines={"cross_sectional_momentum": portfolio().ensemble})
     lines = [line.split()[0] for line in printed(test).splitlines() if line.strip()]
     assert "cross_sectional_" in lines and "momentum" in lines
+
+
+def test_ruin_and_what_the_broker_liquidated_are_told() -> None:
+    """Short 100 at 100: 1,000 are left at 190, less than a quarter of 19,000. Short 4 at 250: -400 at 600."""
+    test = engine.run(
+        "dqn",
+        bars(close=np.array([100.0, 100, 190, 250, 250, 600, 600])),
+        {"seed 0": -np.ones(7)},
+        {"flat": np.zeros(7)},
+        market=TradingConfig(cash=1e4),
+        costs=Costs(fees="free"),
+        in_sample=False,
+    )
+    called = "dqn was liquidated by the broker once after the close of 2010-01-06."
+    ruined = "dqn was ruined at the close of 2010-01-09 and traded no more."
+    assert tables.calls([test]) == [called, ruined]
+    assert called in printed(test, width=200) and ruined in tables.summary_html([test])
+    assert tables.calls([portfolio(1)]) == []

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tradebot import plugins
 from tradebot.config import build
 from tradebot.core import Array, InputError
-from tradebot.market import configs, rewards
-from tradebot.market.rewards import LARGEST, REWARDS, Reward, differential_sharpe, named, volatility_penalised
+from tradebot.market import configs
+from tradebot.market.rewards import (
+    LARGEST,
+    REWARDS,
+    Reward,
+    differential_sharpe,
+    of_plugin,
+    volatility_penalised,
+)
 
 
 def memory_of(reward: Reward, n: int) -> Array:
@@ -22,7 +30,7 @@ def memory_of(reward: Reward, n: int) -> Array:
 
 @pytest.mark.parametrize("name", REWARDS)
 def test_every_reward_is_finite_on_wild_growth_and_leaves_its_input_alone(name: str) -> None:
-    reward, rng = named(name), np.random.default_rng(1)
+    reward, rng = REWARDS[name], np.random.default_rng(1)
     memory = memory_of(reward, 5)
     for size in (0.0, 1e-300, 1e-9, 0.01, 5.0, 0.0):
         growth = size * rng.standard_normal(5)
@@ -33,7 +41,7 @@ def test_every_reward_is_finite_on_wild_growth_and_leaves_its_input_alone(name: 
 
 @pytest.mark.parametrize("name", REWARDS)
 def test_an_account_is_rewarded_as_if_it_were_alone_and_an_episode_as_if_it_were_the_first(name: str) -> None:
-    reward = named(name)
+    reward = REWARDS[name]
     growth = 0.01 * np.random.default_rng(2).standard_normal((40, 3))
     memory, alone = memory_of(reward, 3), memory_of(reward, 1)
     for t, step in enumerate(growth):
@@ -150,15 +158,10 @@ def test_the_configuration_knows_every_reward_and_takes_functions_of_files() -> 
         build(configs.TradingConfig, {"reward": "retrun"})
 
 
-def test_a_wrong_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"^unknown reward 'log-retrun': did you mean 'log-return'\?, or"):
-        named("log-retrun")
-
-
 def test_a_function_of_a_file_is_a_reward(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text("import numpy as np\ndef f(growth):\n    growth *= 2\n    return np.minimum(growth, 0)\n")
-    reward, growth = rewards.named(f"{file}:f"), np.array([0.1, -0.2])
+    reward, growth = of_plugin(plugins.load(f"{file}:f")), np.array([0.1, -0.2])
     assert reward.compute(growth, memory_of(reward, 2)).tolist() == [0.0, -0.4]
     assert growth.tolist() == [0.1, -0.2]
 
@@ -177,4 +180,4 @@ def test_a_function_of_a_file_is_a_reward(tmp_path: Path) -> None:
 def test_a_reward_of_another_kind_is_refused(tmp_path: Path, body: str, message: str) -> None:
     (tmp_path / "own.py").write_text(f"def f(growth):\n    return {body}\n")
     with pytest.raises(InputError, match=message):
-        named(f"{tmp_path / 'own.py'}:f").compute(np.array([0.1, -0.2]), np.empty((2, 0)))
+        of_plugin(plugins.load(f"{tmp_path / 'own.py'}:f")).compute(np.array([0.1, -0.2]), np.empty((2, 0)))

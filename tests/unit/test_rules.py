@@ -201,6 +201,12 @@ def test_fixed_weights_that_cannot_be_read_are_refused(part: str) -> None:
         rules.named(f"fixed:{part}")
 
 
+def test_a_list_of_rules_keeps_fixed_weights_together() -> None:
+    found = rules.listed_rules("flat, fixed:A=0.6,B=0.4, fixed:B=1, momentum")
+    assert found == ("flat", "fixed:A=0.6,B=0.4", "fixed:B=1", "momentum")
+    assert rules.listed_rules(["fixed:A=0.6,B=0.4", "flat"]) == ("fixed:A=0.6,B=0.4", "flat")
+
+
 def test_fixed_weights_that_are_none_or_nobodys_are_refused() -> None:
     with pytest.raises(InputError, match="the fixed weight of A is nan: it must be a finite number"):
         rules.named("fixed:A=nan")

@@ -37,6 +37,15 @@ def make(market: Bars = MARKET, **changes: Any) -> TradingEnv:
     return TradingEnv(market, TradingConfig(**settings), FREE, **given)
 
 
+def test_costs_by_volume_are_refused_where_one_symbol_has_none() -> None:
+    silent = replace(TWO, volume=TWO.volume * [1, 0])
+    for costs in (Costs(impact_bps=10), Costs(participation=0.1)):
+        env.quotes(TWO, costs)
+        with pytest.raises(InputError, match=r"^B: slippage needs a volume, and there is none: --impact-bps"):
+            env.quotes(silent, costs)
+    env.quotes(silent, FREE)
+
+
 # ---- spans and scales
 
 

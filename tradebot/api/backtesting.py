@@ -59,7 +59,7 @@ def backtest(
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
     rule, run = _resolved(run_or_rule, strategy)
-    for name in (asked := listed(baselines or ())):
+    for name in (asked := rules.listed_rules(baselines or ())):
         if rules.named(name) is None:
             raise unknown("baseline", name, list(rules.RULES))
     market, paid = _terms(run, terms)
@@ -84,7 +84,8 @@ def backtest(
         in_sample=run is not None and overlaps(run, tested),
         short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
     )
-    warning = _changed(run, bars) if run and not (symbols or data) else ""
+    is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
+    warning = _changed(run, bars) if run and is_own else ""
     facts = _facts(run, plugin, command) | ({f"{run.name}: prices": warning} if run and warning else {})
     result = BacktestResult(made, facts, run, warning)
     if save:

@@ -18,6 +18,7 @@ from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
 from tradebot.config import listed
 from tradebot.market import synthetic
+from tradebot.market.configs import Broker
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 from tradebot.prices.freshness import is_stale
@@ -32,7 +33,7 @@ class Standing(NamedTuple):
     symbol: str
     request: float | None  # target weight; None for a ruined account, which asks for nothing more
     weight: float  # position / equity
-    order: Order  # what follows; a request that repeats the last one holds the units, whatever they weigh
+    order: Order  # what follows; a request answered before holds the units, unless all are rebalanced
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def signal(
         origin=_origin(start, after),
         in_sample=played.in_sample,
         warning=_warning(bars, now or datetime.now(UTC)),
-        members=tuple(standing for member in played.members for standing in _standings(member)),
-        ensemble=_standings(played.ensemble),
+        members=tuple(one for member in played.members for one in _standings(member, market)),
+        ensemble=_standings(played.ensemble, market),
     )
 
 
@@ -129,20 +130,32 @@ def _origin(start: str | None, after: str | None) -> str:
     return "the first bar after the training" if after else "the first usable bar"
 
 
-def _standings(track: Track) -> tuple[Standing, ...]:
+def _standings(track: Track, rules: Broker) -> tuple[Standing, ...]:
     """An account at its last bar, symbol by symbol."""
     made = []
     for a, symbol in enumerate(track.bars.symbols):
-        weight, before, request = float(track.weight[-1, a]), *map(float, track.request[-2:, a])
+        weight, request = float(track.weight[-1, a]), float(track.request[-1, a])
         if track.ruined:
             made.append(Standing(track.name, symbol, None, weight, "ruined"))
         elif track.called[-1]:
             made.append(Standing(track.name, symbol, request, weight, "liquidation"))
-        elif request in (before, weight):
+        elif (
+            request == weight
+            or (request * weight > 0 and abs(request - weight) <= rules.band)
+            or (request == _answered(track, a) and not rules.rebalance)
+        ):
             made.append(Standing(track.name, symbol, request, weight, "hold"))
         else:
             made.append(Standing(track.name, symbol, request, weight, "buy" if request > weight else "sell"))
     return tuple(made)
+
+
+def _answered(track: Track, a: int) -> float:
+    """The last request that the symbol had a bar for; flat after a liquidation, and before there was any."""
+    answered = np.flatnonzero(~track.bars.missing[1:, a] | track.called[:-1])
+    if not len(answered) or track.called[answered[-1]]:
+        return 0.0
+    return float(track.request[answered[-1], a])
 
 
 def _warning(bars: Bars, now: datetime) -> str:

@@ -3,7 +3,20 @@
 An order of n units at the mid price P of a bar whose volume is V fills at P (1 + s) if it buys and P (1 - s)
 if it sells, with the slip s = half spread + impact sqrt(n / V). Commission is paid on the value at that
 price. Slip and commission are booked together as one fee in currency at the mid price, so that equity never
-depends on how they are told apart.
+depends on how they are told apart. The volume is taken as the source has it: if it was not adjusted for later
+splits as the prices were, it is too small for early bars, and the slip too large.
+
+The presets, and where their numbers are from. A guess has no source: replace it by what you pay.
+
+- `free`: nothing at all, as many papers assume.
+- `us-stocks`: brokers without commission (Charles Schwab and Fidelity since October 2019). A half spread of
+  2 bp, for large stocks (a guess); 50 bp of impact, hence 16 bp at a tenth of the volume (a guess; Almgren et
+  al., Risk 2005, reject the square root for a power of 3/5). Borrow fee of 0.25 % a year, after D'Avolio (JFE
+  2002: 91 % of stocks below 1 %). Margin interest of 6 % (a guess).
+- `us-stocks-fixed`: the same with the commission of Interactive Brokers Pro, fixed pricing: $0.005 a share,
+  at least $1, at most 1 % of the value. It counts shares, hence needs raw prices.
+- `crypto-taker`: Binance spot, taker without discount, 0.1 %. A half spread of 1 bp, 50 bp of impact and 10 %
+  a year for whatever is borrowed (guesses).
 """
 
 from __future__ import annotations
@@ -19,10 +32,7 @@ BPS = 1e-4
 
 Fees = Literal["free", "us-stocks", "us-stocks-fixed", "crypto-taker"]
 PRESETS: dict[Fees, dict[str, float]] = {
-    # Nothing at all: what a paper assumes.
     "free": {"commission_bps": 0, "half_spread_bps": 0},
-    # Brokers without commission (Schwab, Fidelity since October 2019): what remains is the spread. Half
-    # spread, impact, participation and rates are guesses of a usual size, without a source.
     "us-stocks": {
         "commission_bps": 0,
         "half_spread_bps": 2,
@@ -31,8 +41,6 @@ PRESETS: dict[Fees, dict[str, float]] = {
         "borrow_rate": 0.0025,
         "margin_rate": 0.06,
     },
-    # Interactive Brokers Pro, fixed pricing: $0.005 a share, at least $1 and at most 1 % of the value.
-    # Counts shares, hence needs raw prices.
     "us-stocks-fixed": {
         "commission_bps": 0,
         "half_spread_bps": 2,
@@ -45,7 +53,6 @@ PRESETS: dict[Fees, dict[str, float]] = {
         "borrow_rate": 0.0025,
         "margin_rate": 0.06,
     },
-    # Binance spot, taker without discount: 0.1 %.
     "crypto-taker": {
         "commission_bps": 10,
         "half_spread_bps": 1,
@@ -170,6 +177,7 @@ class Costs(Config):
             "bp commission": self.commission_bps,
             "per unit": self.unit_commission,
             "at least": self.minimum_commission,
+            "bp at most": self.commission_cap_bps if self.commission_cap_bps < 10_000 else 0,
             "per order": self.fixed_per_order,
             "bp half spread": self.half_spread_bps,
             "bp impact": self.impact_bps,

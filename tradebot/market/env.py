@@ -49,9 +49,11 @@ def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
         raise InputError(
             f"{bars.who}: whole or counted shares need raw prices, and these are adjusted: --raw"
         )
-    if costs.needs_volume and not bars.volume.any():
+    silent = [symbol for a, symbol in enumerate(bars.symbols) if not bars.volume[:, a].any()]
+    if costs.needs_volume and silent:  # no order in them would ever be filled
         raise InputError(
-            f"{bars.who}: slippage needs a volume, and there is none: --impact-bps 0 --participation 0"
+            f"{', '.join(silent[:5])}: slippage needs a volume, and there is none:"
+            " --impact-bps 0 --participation 0"
         )
     open_ = np.where(bars.missing, np.nan, bars.open)
     years = np.diff(bars.timestamps, prepend=bars.timestamps[:1]) / YEAR

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot import plugins
-from tradebot.config import suggestion
 from tradebot.core import Array, InputError
 
 ETA = 1 / 252  # rate at which moments forget: a year of daily bars
@@ -101,23 +100,11 @@ _KNOWN = (
 REWARDS: dict[str, Reward] = {reward.name: reward for reward in _KNOWN}
 
 
-def named(name: str) -> Reward:
-    """The reward of this name, or a person's own `file.py:name`, a function log growth [E] -> reward [E].
-
-    Raises InputError for a name or a function that is not there; the function's own faults (another shape, a
-    reward that is not finite, an exception) are InputErrors too, when it is called.
-    """
-    if name in REWARDS:
-        return REWARDS[name]
-    if not plugins.is_plugin(name):
-        raise InputError(
-            f"unknown reward {name!r}{suggestion(name, REWARDS)}, or write your own as file.py:name"
-        )
-    return of_plugin(plugins.load(name))
-
-
 def of_plugin(plugin: plugins.Plugin) -> Reward:
-    """The reward that a person's function gives."""
+    """The reward of a person's function, log growth [E] -> reward [E].
+
+    It raises InputError for the function's faults: another shape, a reward that is not finite, an exception.
+    """
     return Reward(plugin.name, 0, lambda growth, memory: _own(plugin, growth), "a function of a file")
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from tradebot.backtest.engine import Backtest, Track
 from tradebot.core import InputError
+from tradebot.prices.dates import spelled
 from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import METRICS, spread
 
@@ -119,7 +120,7 @@ def summary(backtests: Sequence[Backtest]) -> Table:
             Text(label), *("\n".join(values) + "\n" * (1 + len(ends) - len(values)) for values in shown)
         )
         has_interval |= ends == INTERVAL
-    table.caption = Text("\n".join([MEANING] * has_interval + regrets(backtests)))
+    table.caption = Text("\n".join([MEANING] * has_interval + calls(backtests) + regrets(backtests)))
     return table
 
 
@@ -142,8 +143,14 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
         f"<table><caption>{title}, after costs</caption>\n"
         f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>\n"
         f"<p><small>{_NOTES}</small></p>\n"
-        + "\n".join(f"<p><small>{escape(regret)}</small></p>" for regret in regrets(backtests))
+        + "\n".join(f"<p><small>{escape(told)}</small></p>" for told in calls(backtests) + regrets(backtests))
     )
+
+
+def calls(backtests: Sequence[Backtest]) -> list[str]:
+    """Which ensembles and baselines the broker liquidated, and which were ruined: a sentence for each."""
+    tracks = [(backtest.name, backtest.ensemble) for backtest in backtests]
+    return [text for name, track in (*tracks, *baselines(backtests).items()) for text in _called(name, track)]
 
 
 def regrets(backtests: Sequence[Backtest]) -> list[str]:
@@ -196,6 +203,19 @@ def span(backtests: Sequence[Backtest]) -> str:
             "backtest them on one symbol and span"
         )
     return spans.pop()
+
+
+def _called(name: str, track: Track) -> list[str]:
+    """Calls in a row are one liquidation, which goes on until nothing is left."""
+    begun = np.flatnonzero(track.called & ~np.append(False, track.called[:-1]))
+    times, told = track.bars.timestamps, []
+    if len(begun):
+        often = "once" if len(begun) == 1 else f"{len(begun)} times, first"
+        first = spelled(times[begun[0]])
+        told.append(f"{name} was liquidated by the broker {often} after the close of {first}.")
+    if track.ruined:
+        told.append(f"{name} was ruined at the close of {spelled(times[track.ruined])} and traded no more.")
+    return told
 
 
 def _folded(label: str) -> str:

@@ -1,8 +1,7 @@
 """A person's own strategy: Bars -> target weights, row t from the bars up to t, filled at the open of t + 1.
 
 Weights are parts of equity; one that repeats the symbol's last request holds the units, and so does NaN,
-after which any number trades. `evidence.audit` sees to it that row t knows
-no later bar.
+after which any number trades. `evidence.audit` sees to it that row t knows no later bar.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ again, be it the same as before: that is how rules rebalance. A rule that has no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from tradebot.config import suggestion
+from tradebot.config import listed, suggestion
 from tradebot.core import Array, InputError
 from tradebot.prices.bars import Bars
 
@@ -174,6 +174,17 @@ def named(name: str) -> Rule | None:
             raise InputError(f"{part!r} is no weight of one more symbol: write {FIXED}AAPL=0.6,MSFT=0.4")
         weights[symbol] = weight
     return fixed_weights(weights)
+
+
+def listed_rules(text: str | Iterable[str]) -> tuple[str, ...]:
+    """The names in "flat, fixed:AAPL=0.6,MSFT=0.4": a weight belongs to the fixed weights before it."""
+    names: list[str] = []
+    for part in listed(text):
+        if names and names[-1].startswith(FIXED) and "=" in part and not part.startswith(FIXED):
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return tuple(names)
 
 
 def requests(rule: Rule, bars: Bars, first: int, last: int) -> Array:
