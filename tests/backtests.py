@@ -1,15 +1,14 @@
 """Backtests made by the engine for the tests of reports: random walks, and members that trade by turns."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from tests.candles import side_by_side
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 
 
 def bars(symbol: str = "AAPL", n: int = 300, close: Array | None = None) -> Bars:
@@ -58,9 +57,8 @@ def backtest(
 
 def portfolio(n_symbols: int = 3) -> Backtest:
     """Two members that hold each symbol long, short or not at all by turns, at costs that count no share."""
-    alone = [bars(f"S{a}", close=100 * np.exp(np.cumsum(moves))) for a, moves in enumerate(_moves(n_symbols))]
-    columns = {c: np.hstack([getattr(one, c) for one in alone]) for c in (*COLUMNS, "missing")}
-    market = replace(alone[0], symbols=tuple(one.symbols[0] for one in alone), **columns)
+    moves = np.random.default_rng(8).normal(0.0005, 0.02, (n_symbols, 300))
+    market = side_by_side(*(bars(close=100 * np.exp(np.cumsum(each))) for each in moves))
     members = {
         f"seed {i}": np.stack([spells(300, 10 * i + a) for a in range(n_symbols)], axis=1) / n_symbols
         for i in range(2)
@@ -68,7 +66,3 @@ def portfolio(n_symbols: int = 3) -> Backtest:
     flat = {"flat": np.zeros((300, n_symbols))}
     config = TradingConfig(cash=10_000.0)
     return engine.run("ppo", market, members, flat, market=config, costs=Costs(), in_sample=False)
-
-
-def _moves(n_symbols: int) -> Array:
-    return np.random.default_rng(8).normal(0.0005, 0.02, (n_symbols, 300))

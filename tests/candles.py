@@ -6,6 +6,7 @@ And `Case`: a table of candles, what is asked for at each, and the fills and the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -43,12 +44,12 @@ def walk(n: int, seed: int = 0, move: float = 0.01, gap: float = 0.003) -> Bars:
 
 
 def side_by_side(*markets: Bars) -> Bars:
-    """Markets of as many bars as one, whose symbols are A, B, C ..."""
+    """Markets of as many bars as one, at the times of the first, whose symbols are A, B, C ..."""
     columns: dict[str, Any] = {
         name: np.hstack([getattr(one, name) for one in markets])
         for name in ("open", "high", "low", "close", "volume", "missing")
     }
-    return Bars(markets[0].timestamps, tuple("ABCDEFGH"[: len(markets)]), **columns)
+    return Bars(markets[0].timestamps, tuple(ascii_uppercase[: len(markets)]), **columns)
 
 
 def wild_market(n_assets: int, n_bars: int, seed: int) -> Bars:
@@ -74,7 +75,7 @@ def wild_market(n_assets: int, n_bars: int, seed: int) -> Bars:
     days = np.cumsum(generator.integers(1, 31, n_bars))
     return Bars(
         timestamps=np.datetime64("2020-01-01", "us") + days * np.timedelta64(1, "D"),
-        symbols=tuple("ABCDEFGH"[:n_assets]),
+        symbols=tuple(ascii_uppercase[:n_assets]),
         open=open_,
         high=np.maximum(open_, close),
         low=np.minimum(open_, close),
@@ -128,7 +129,7 @@ def check(case: Case) -> None:
     costs = Costs(**{"commission_bps": 0, "half_spread_bps": 0, **case.costs})
     market = Bars(
         timestamps=np.datetime64("2020-01-01", "us") + days * np.timedelta64(1, "D"),
-        symbols=tuple("ABCDEFGH"[: len(assets)]),
+        symbols=tuple(ascii_uppercase[: len(assets)]),
         open=open_,
         high=np.maximum(open_, close),
         low=np.minimum(open_, close),

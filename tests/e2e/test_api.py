@@ -136,6 +136,24 @@ def test_a_run_is_tested_with_its_own_cash_and_costs_unless_others_are_given(tmp
     assert other.backtest.costs.half_spread_bps == 2
 
 
+def test_raw_prices_are_warned_of_where_a_split_makes_them_jump(tmp_path: Path) -> None:
+    def warning(start: str, **settings: object) -> str:
+        return tradebot.backtest(
+            "flat", symbols="AAPL", start=start, end="2006", save=False, **settings
+        ).warning
+
+    split = "AAPL jumps by a factor of 0.5 on 2005-02-28"  # two for one
+    assert warning("2005", raw=True) == f"raw prices count splits as gains and losses: {split}"
+    assert warning("2006", raw=True) == warning("2005") == ""
+
+
+def test_a_run_finds_its_symbols_in_whatever_order_they_are_given(tmp_path: Path) -> None:
+    mine = trained(tmp_path, symbols="AAPL,IBM", end="2009", actions="weights")
+    own, other = (tradebot.backtest(mine, symbols=names, save=False) for names in ("", "IBM,AAPL"))
+    assert other.backtest.bars.symbols == ("AAPL", "IBM")
+    assert other.metrics == own.metrics and own.metrics["trades"] > 0
+
+
 # What a backtest may call out-of-sample
 
 

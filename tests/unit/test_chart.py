@@ -163,7 +163,7 @@ def test_several_symbols_have_a_line_each_that_the_legend_hides() -> None:
     source, *_ = (found for found in columns(drawn.document) if "depth" in found)
     for a in range(3):
         np.testing.assert_allclose(source[f"symbol{a}"], result.ensemble.weight[:, a], rtol=1e-6)
-    assert [entry.text for entry in drawn.blocks[0].entries[-3:]] == ["S0", "S1", "S2"]
+    assert [entry.text for entry in drawn.blocks[0].entries[-3:]] == ["A", "B", "C"]
     assert "price" not in source
 
 

@@ -403,7 +403,7 @@ def test_no_hindsight_is_told_where_it_is_not_known() -> None:
     test = portfolio()
     assert np.isnan(test.oracle_return) and np.isnan(test.captured(test.ensemble))
     assert tables.regrets([test]) == []
-    assert "S0, S1, S2, 2010-01-04 .. 2010-10-30" in printed(test)
+    assert "A, B, C, 2010-01-04 .. 2010-10-30" in printed(test)
 
 
 def test_a_long_name_breaks_behind_an_underscore() -> None:

@@ -26,8 +26,10 @@ from tradebot.market.costs import Costs, instead
 from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
+from tradebot.prices.dates import spelled
 from tradebot.strategies import own, rules
 
+JUMP = 0.1  # log of raw over adjusted prices, from bar to bar, that is no dividend any more
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
 
@@ -86,7 +88,11 @@ def backtest(
     )
     is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
     warning = _changed(run, bars) if run and is_own else ""
-    facts = _facts(run, plugin, command) | ({f"{run.name}: prices": warning} if run and warning else {})
+    jumps = _jumps(tested, history(run, listed(symbols), data, raw=False)) if market.raw else ""
+    warning = "; ".join(filter(None, [warning, jumps]))
+    facts = _facts(run, plugin, command)
+    if warning:
+        facts[f"{made.name}: prices"] = warning
     result = BacktestResult(made, facts, run, warning)
     if save:
         root = run.folder / "backtests" if run else ROOT
@@ -151,6 +157,8 @@ def _terms(run: Run | None, terms: Mapping[str, Any]) -> tuple[TradingConfig, Co
 def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
+    if run and sorted(symbols) == sorted(trained := _training_data(run).symbols):
+        symbols = trained  # each observation and action is one symbol's, by its place
     if symbols and not data and symbols != own.symbols and is_stock(own.data):
         return resolve(symbols, "", raw)  # another symbol may have come from elsewhere
     if symbols or not data:
@@ -229,6 +237,21 @@ def _changed(run: Run, bars: Bars) -> str:
     if is_known:
         return ""
     return f"the prices of {bars.who} have changed since {run.name} was trained on them"
+
+
+def _jumps(raw: Bars, adjusted: Bars) -> str:
+    """What to say where raw prices jump by more than dividends do, and an account gains or loses by it."""
+    factor = adjusted.close[np.searchsorted(adjusted.timestamps, raw.timestamps)] / raw.close
+    moves = factor[1:] / factor[:-1]
+    jumps = np.argwhere(np.abs(np.log(moves)) > JUMP)
+    if not len(jumps):
+        return ""
+    t, a = jumps[0]
+    more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
+    return (
+        f"raw prices count splits as gains and losses: {raw.symbols[a]} jumps by a factor of"
+        f" {1 / moves[t, a]:.3g} on {spelled(raw.timestamps[t + 1])}{more}"
+    )
 
 
 def overlaps(run: Run, tested: Bars) -> bool:

@@ -20,7 +20,11 @@ class Broker(Config):
 
     cash: float = Field(100_000.0, gt=0, description="Cash at the start, in the currency of the prices")
     leverage: float = Field(
-        1.0, ge=1, le=20, description="Largest gross value of all positions / equity after a trade"
+        1.0,
+        ge=1,
+        le=20,
+        description="Largest gross value of all positions / equity after a trade: what weights and rules may"
+        " ask for; the discrete actions ask for 1",
     )
     maintenance: float = Field(
         0.25,
@@ -29,7 +33,10 @@ class Broker(Config):
         description="Equity / gross value below which the broker liquidates all at the next open",
     )
     band: float = Field(
-        0.0, ge=0, lt=1, description="No trade while a weight is nearer to its target than this"
+        0.0,
+        ge=0,
+        lt=1,
+        description="No trade for a new request (with --rebalance at any bar) with a weight as near as this",
     )
     rebalance: bool = Field(
         False, description="Trade back to the weights at every bar, even where they are asked for again"

@@ -67,9 +67,8 @@ ROUNDS = 20  # in which the sides and sizes of orders are settled; two do where 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# numpy's error model: a check for a zero divisor at every division would halve the speed.
-compiled = njit(cache=True, error_model="numpy")
-# For what makes no arrays: to count references to those it is given would take longer than its work.
+# numpy's error model: a check for a zero divisor at every division would halve the speed. No counts of
+# references: what makes no arrays would spend more time on counting those it is given than on its work.
 inner: Callable[[F], F] = njit(cache=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
 inlined: Callable[[F], F] = njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)  # type: ignore[call-overload]
 

@@ -12,9 +12,11 @@ between the targets may earn more: they can bring a short that has drifted back 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from tradebot.core import Array
-from tradebot.market.kernel import compiled
+
+compiled = njit(cache=True, error_model="numpy")
 
 
 @compiled
