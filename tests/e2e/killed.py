@@ -58,7 +58,10 @@ def killed(agent: str, name: str, moment: float, *, writing: bool) -> bool | Non
 
 
 def half_written(folder: Path) -> bool:
-    return any((folder / "checkpoint").glob(".*"))
+    try:
+        return any(name.startswith(".") for name in os.listdir(folder / "checkpoint"))
+    except FileNotFoundError:  # there is no checkpoint yet
+        return False
 
 
 def differing(name: str) -> list[str]:

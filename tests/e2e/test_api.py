@@ -104,7 +104,7 @@ def test_a_backtest_shows_itself_and_keeps_what_it_shows(run: tradebot.Run, tmp_
     assert (fills["account"] == "ensemble").sum() == len(result.fills)
     assert (trades["account"] == "ensemble").sum() == len(result.trades)
     written = json.loads(kept["metrics.json"].read_text())
-    assert written["ensemble"].keys() == METRICS.keys() | {"ci"}
+    assert written["ensemble"].keys() == METRICS.keys() | {"liquidated", "ruined", "ci"}
     assert written["ensemble"]["ci"].keys() == written["difference"].keys() == set(RESAMPLED)
     assert kept["equity.png"].read_bytes().startswith(PNG)
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from tests.backtests import backtest, bars, portfolio
+from tradebot.api.result import BacktestResult
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
@@ -402,14 +403,16 @@ def test_of_many_symbols_those_are_drawn_that_were_held_most() -> None:
 def test_no_hindsight_is_told_where_it_is_not_known() -> None:
     test = portfolio()
     assert np.isnan(test.oracle_return) and np.isnan(test.captured(test.ensemble))
-    assert tables.regrets([test]) == []
+    (sentence,) = tables.regrets([test])
+    assert sentence.startswith("What could have been earned in hindsight is known for one symbol")
     assert "A, B, C, 2010-01-04 .. 2010-10-30" in printed(test)
 
 
-def test_a_long_name_breaks_behind_an_underscore() -> None:
-    test = replace(portfolio(), baselines={"cross_sectional_momentum": portfolio().ensemble})
+def test_a_long_name_breaks_behind_an_underscore_or_a_comma() -> None:
+    names = ("cross_sectional_momentum", "fixed:AAPL=.25,MSFT=.75")
+    test = replace(portfolio(), baselines=dict.fromkeys(names, portfolio().ensemble))
     lines = [line.split()[0] for line in printed(test).splitlines() if line.strip()]
-    assert "cross_sectional_" in lines and "momentum" in lines
+    assert {"cross_sectional_", "momentum", "fixed:AAPL=.25,", "MSFT=.75"} <= set(lines)
 
 
 def test_ruin_and_what_the_broker_liquidated_are_told() -> None:
@@ -428,3 +431,7 @@ def test_ruin_and_what_the_broker_liquidated_are_told() -> None:
     assert tables.calls([test]) == [called, ruined]
     assert called in printed(test, width=200) and ruined in tables.summary_html([test])
     assert tables.calls([portfolio(1)]) == []
+    told = BacktestResult(test, {}, None).to_dict()
+    assert told["ensemble"]["liquidated"] == ["2010-01-06T00:00:00"]
+    assert told["ensemble"]["ruined"] == "2010-01-09T00:00:00"
+    assert (told["baselines"]["flat"]["liquidated"], told["baselines"]["flat"]["ruined"]) == ([], None)

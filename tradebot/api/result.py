@@ -78,6 +78,9 @@ class BacktestResult:
     def to_dict(self) -> dict[str, Any]:
         """What `backtest --json` prints. `ci` is [low, high] of a 95 % interval, see `stats.bootstrap`.
 
+        `liquidated` are the times of the closes after which the broker sold an account out, `ruined` that of
+        its end, if any.
+
         `oracle_return` is the hindsight optimum's after the same costs, `captured` the ensemble's share of
         its log wealth: see `engine.Backtest`.
         """
@@ -180,8 +183,14 @@ def render(
 
 
 def _account(track: engine.Track) -> dict[str, Any]:
-    """Its metrics, and under `ci` [low, high] of each that has an interval."""
-    return {**track.metrics, "ci": {name: [low, high] for name, (_, low, high) in track.intervals.items()}}
+    """Its metrics, what the broker did to it, and under `ci` [low, high] of each metric with an interval."""
+    times = track.bars.timestamps
+    return {
+        **track.metrics,
+        "liquidated": [time.item().isoformat() for time in times[track.liquidations]],
+        "ruined": times[track.ruined].item().isoformat() if track.ruined else None,
+        "ci": {name: [low, high] for name, (_, low, high) in track.intervals.items()},
+    }
 
 
 def _intervals(over: Mapping[str, Interval]) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class Track:
         """[T] value of all positions, long and short, / equity."""
         return np.asarray(np.abs(self.weight).sum(axis=1))
 
+    @property
+    def liquidations(self) -> Array:
+        """Bars at whose close the broker called. Calls in a row are one: it sells until nothing is left."""
+        return np.flatnonzero(self.called & ~np.append(False, self.called[:-1]))
+
     @cached_property
     def fills(self) -> pd.DataFrame:
         """One row a fill, at the mid price; `fee` is commission, spread and slippage.
@@ -172,13 +177,18 @@ class Backtest:
     in_sample: bool
     short: bool = False  # whether short positions were allowed
 
+    @property
+    def has_oracle(self) -> bool:
+        """Whether the hindsight optimum is known: for one symbol, and costs that are a share of the value."""
+        return len(self.bars.symbols) == 1 and self.costs.is_proportional and not self.costs.is_financed
+
     @cached_property
     def oracle_log_wealth(self) -> float:
-        """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests.
+        """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests, or NaN.
 
-        NaN where it is not known: for several symbols, and for costs that are not a share of what is traded.
+        An account may earn more than that by leverage, by weights in between and by rebalancing.
         """
-        if len(self.bars.symbols) > 1 or not self.costs.is_proportional or self.costs.is_financed:
+        if not self.has_oracle:
             return np.nan
         open_, close = (np.ascontiguousarray(price[:, 0]) for price in (self.bars.open, self.bars.close))
         return float(oracle.optimum(open_, close, self.costs.buy, self.costs.sell, self.short)[0])
@@ -311,7 +321,7 @@ def _tracks(
     rows = np.stack(list(requests.values()))
     terms = kernel.terms(costs, market)
     made = kernel.simulate(*quotes(bars, costs), rows, market.cash, terms, RUIN * market.cash)
-    units = made.units
+    units, traded, fees = made.units, made.traded, made.fees
     return [
         Track(
             name=name,
@@ -320,8 +330,8 @@ def _tracks(
             cash=made.cash[k],
             units=units[k],
             equity=made.equity[k],
-            traded=made.traded[k],
-            fees=made.fees[k],
+            traded=traded[k],
+            fees=fees[k],
             financing=made.financing[k],
             called=made.called[k],
             ruined=int(made.ruined[k]),

@@ -312,18 +312,29 @@ def trade(account: Array, bars: Array, t: int, terms: Array) -> None:
 
 
 @inlined
-def finance(account: Array, bars: Array, t: int, years: float, terms: Array) -> None:
-    """Pay for what was borrowed since the last mark, shares or cash; what idle cash earns is negative.
+def interest(
+    cash: float, short: float, years: float, rates: tuple[float, float, float]
+) -> tuple[float, float]:
+    """(cost of the shares on loan, what idle cash earns: negative where it is borrowed), both in currency.
 
-    The proceeds of short sales are the lender's security: they earn nothing and need not be borrowed.
+    The proceeds of short sales, `short` at the last mark, are the lender's security: they earn nothing and
+    need not be borrowed.
     """
-    short = 0.0  # value at the last mark
+    borrow, margin, earn = rates
+    idle = cash - short
+    return years * borrow * short, years * earn * idle if idle > 0.0 else years * margin * idle
+
+
+@inlined
+def finance(account: Array, bars: Array, t: int, years: float, terms: Array) -> None:
+    """Pay for what was borrowed since the last mark, shares or cash; FINANCING is negative for earnings."""
+    short = 0.0
     for a in range(bars.shape[1]):
         short -= min(account[UNITS + PER_ASSET * a] * bars[t - 1, a, CLOSE], 0.0)
-    idle = account[CASH] - short
-    rate = terms[INTEREST] if idle > 0.0 else terms[MARGIN]
-    account[FINANCING] = years * (terms[BORROW] * short - rate * idle)
-    account[CASH] -= account[FINANCING]
+    rates = terms[BORROW], terms[MARGIN], terms[INTEREST]
+    cost, earned = interest(account[CASH], short, years, rates)
+    account[FINANCING] = cost - earned
+    account[CASH] = account[CASH] - cost + earned
 
 
 @inlined
@@ -414,16 +425,28 @@ def settle(
 
 
 class Simulated(NamedTuple):
-    """K accounts of A assets over T bars. Row 0 is the start, where nothing can be held yet."""
+    """K accounts of A assets over T bars. Bar 0 is the start, where nothing can be held yet."""
 
+    shape: tuple[int, int, int]  # K, T, A
     cash: Array  # [K, T] currency
     equity: Array  # [K, T] currency, at the close
-    traded: Array  # [K, T, A] signed units, at the open
-    fees: Array  # [K, T, A] currency
     financing: Array  # [K, T] currency paid since the last bar
     called: Array  # [K, T] bool: the close called for a liquidation at the next open
     # [K] bar at whose close the account was ruined and closed out, never to trade again; 0: none
     ruined: Array
+    fill: Array  # [N] int, ascending: (account x T + bar) x A + asset of each order that was filled
+    size: Array  # [N] signed units, at the open
+    fee: Array  # [N] currency
+
+    @property
+    def traded(self) -> Array:
+        """[K, T, A] signed units traded at each open."""
+        return self._spread(self.size)
+
+    @property
+    def fees(self) -> Array:
+        """[K, T, A] currency."""
+        return self._spread(self.fee)
 
     @property
     def units(self) -> Array:
@@ -432,6 +455,12 @@ class Simulated(NamedTuple):
         for k in np.flatnonzero(self.ruined):
             held[k, self.ruined[k] :] = 0.0
         return held
+
+    def _spread(self, values: Array) -> Array:
+        """[N] -> [K, T, A]"""
+        all_bars = np.zeros(self.shape)
+        all_bars.reshape(-1)[self.fill] = values
+        return all_bars
 
 
 def simulate(
@@ -443,18 +472,20 @@ def simulate(
     floor: float,  # equity at which an account is ruined, currency
 ) -> Simulated:
     """Run K accounts through T bars."""
-    n_accounts, n_bars, n_assets = requests.shape
-    made = Simulated(  # by numpy, whose zeros take no memory and no time until they are written
-        cash=np.empty((n_accounts, n_bars)),
-        equity=np.empty((n_accounts, n_bars)),
-        traded=np.zeros((n_accounts, n_bars, n_assets)),
-        fees=np.zeros((n_accounts, n_bars, n_assets)),
-        financing=np.zeros((n_accounts, n_bars)),
-        called=np.zeros((n_accounts, n_bars), dtype=bool),
-        ruined=np.zeros(n_accounts, dtype=np.int64),
+    shape, size = requests.shape, requests.size
+    made = Simulated(  # by numpy, whose arrays take no memory and no time until they are written
+        shape=shape,
+        cash=np.empty(shape[:2]),
+        equity=np.empty(shape[:2]),
+        financing=np.zeros(shape[:2]),
+        called=np.zeros(shape[:2], dtype=bool),
+        ruined=np.zeros(shape[0], dtype=np.int64),
+        fill=np.empty(size, dtype=np.int64),  # as many as there could be
+        size=np.empty(size),
+        fee=np.empty(size),
     )
-    run(np.empty(n_columns(n_assets)), bars, years, requests, cash, terms, floor, made)
-    return made
+    n = run(np.empty(n_columns(shape[2])), bars, years, requests, cash, terms, floor, made)
+    return made._replace(fill=made.fill[:n], size=made.size[:n], fee=made.fee[:n])
 
 
 @inner
@@ -466,24 +497,28 @@ def run(
     cash: float,
     terms: Array,
     floor: float,
-    made: Simulated,  # written; zeros where they are not
-) -> None:
-    """Run the accounts one after the other."""
+    made: Simulated,  # written
+) -> int:
+    """Run the accounts one after the other. Returns the number of fills."""
     n_accounts, n_bars, n_assets = requests.shape
-    is_free = terms[FINANCED] == 0.0 and terms[ALWAYS] == 0.0  # to hold what is held
+    n = 0
     for k in range(n_accounts):
         open_account(account, cash)
         made.cash[k, 0] = made.equity[k, 0] = cash
         t = 1
         while t < n_bars:
-            if is_free and account[CALLED] == 0.0:
-                t = hold(account, requests[k], bars, t, terms, floor, made.cash[k], made.equity[k])
+            if account[CALLED] == 0.0 and terms[ALWAYS] == 0.0:
+                written = made.cash[k], made.equity[k], made.financing[k]
+                t = hold(account, requests[k], bars, t, years, terms, floor, *written)
                 if t == n_bars:
                     break
             if settle(account, requests[k], t - 1, bars, t, years[t], terms):
                 for a in range(n_assets):
-                    made.traded[k, t, a] = account[TRADED + PER_ASSET * a]
-                    made.fees[k, t, a] = account[FEE + PER_ASSET * a]
+                    if account[TRADED + PER_ASSET * a] != 0.0:
+                        made.fill[n] = (k * n_bars + t) * n_assets + a
+                        made.size[n] = account[TRADED + PER_ASSET * a]
+                        made.fee[n] = account[FEE + PER_ASSET * a]
+                        n += 1
             if account[FINANCING] != 0.0:
                 made.financing[k, t] = account[FINANCING]
             if account[EQUITY] <= floor:
@@ -494,32 +529,75 @@ def run(
                 made.called[k, t] = True
             made.cash[k, t], made.equity[k, t] = account[CASH], account[EQUITY]
             t += 1
+    return n
 
 
 @inner
 def hold(
-    account: Array,  # [C]
+    account: Array,  # [C], whose cash is changed
     requests: Array,  # [T, A]
     bars: Array,
     t: int,
+    years: Array,  # [T]
     terms: Array,
     floor: float,
-    out_cash: Array,  # [T], written
-    out_equity: Array,  # [T], written
+    cash: Array,  # [T], written
+    equity: Array,  # [T], written
+    financing: Array,  # [T], written
 ) -> int:
-    """Only mark the account, as `settle` does, from bar t on. Returns the first bar that asks for more."""
-    n_bars, n, cash = bars.shape[0], bars.shape[1], account[CASH]
+    """Do no more than finance and mark the account from bar t on. Returns the first bar that asks for more.
+
+    Each bar is what `settle` would make of it, but there are many of them, so the compiler is to know if
+    there is a single asset.
+    """
+    n = bars.shape[1]
+    if n == 1:
+        return hold_assets(account, requests, bars, t, years, terms, floor, cash, equity, financing, 1)
+    return hold_assets(account, requests, bars, t, years, terms, floor, cash, equity, financing, n)
+
+
+@inlined
+def hold_assets(
+    account: Array,
+    requests: Array,
+    bars: Array,
+    t: int,
+    years: Array,
+    terms: Array,
+    floor: float,
+    out_cash: Array,
+    out_equity: Array,
+    out_financing: Array,
+    n: int,
+) -> int:
+    n_bars, cash, cost, earned, short = bars.shape[0], account[CASH], 0.0, 0.0, 0.0
+    is_financed, maintenance = terms[FINANCED] > 0.0, terms[MAINTENANCE]
+    rates = terms[BORROW], terms[MARGIN], terms[INTEREST]
+    for a in range(n):
+        c = PER_ASSET * a
+        if is_due(account, c, account[REQUEST + c]):
+            return t
+        short -= min(account[UNITS + c] * bars[t - 1, a, CLOSE], 0.0)
     while t < n_bars:
-        equity, gross, due = cash, 0.0, False
+        if is_financed:
+            cost, earned = interest(cash, short, years[t], rates)
+        left = cash - cost + earned
+        equity, gross, short, due = left, 0.0, 0.0, False
         for a in range(n):
-            due |= is_due(account, PER_ASSET * a, requests[t - 1, a])
-            value = account[UNITS + PER_ASSET * a] * bars[t, a, CLOSE]
+            c = PER_ASSET * a
+            due |= requests[t - 1, a] != account[REQUEST + c]
+            value = account[UNITS + c] * bars[t, a, CLOSE]
             equity += value
             gross += abs(value)
-        if due or equity <= floor or equity < terms[MAINTENANCE] * gross:
+            short -= min(value, 0.0)
+        if due or equity <= floor or equity < maintenance * gross:
             break
+        cash = left
         out_cash[t], out_equity[t] = cash, equity
+        if is_financed:
+            out_financing[t] = cost - earned
         t += 1
+    account[CASH] = cash
     return t
 
 

@@ -37,6 +37,10 @@ _PERCENT = {"total_return": 1, "cagr": 1, "volatility": 1, "max_drawdown": 1, "e
 _PERCENT |= {"alpha": 1, "var_95": 2, "cvar_95": 2}  # metric -> decimals
 _COUNTS = frozenset({"trades", "max_drawdown_days"})
 _CURRENCY = frozenset({"fees"})
+_NO_HINDSIGHT = (
+    "What could have been earned in hindsight is known for one symbol, and for costs that are a share of what"
+    " is traded."
+)
 _NOTES = (
     "Under a figure: its 95 % interval, from redrawing the account's own returns in blocks (stationary"
     " bootstrap). It says how far chance could have carried the figure on bars of this kind, and nothing"
@@ -155,11 +159,11 @@ def calls(backtests: Sequence[Backtest]) -> list[str]:
 
 def regrets(backtests: Sequence[Backtest]) -> list[str]:
     """How far the ensembles stayed behind the best that could have been done: a sentence for each best."""
+    if not all(backtest.has_oracle for backtest in backtests):
+        return [_NO_HINDSIGHT]
     captured: dict[str, list[str]] = {}
     for backtest in backtests:
         best, share = backtest.oracle_return, backtest.captured(backtest.ensemble)
-        if math.isnan(best):
-            continue
         positions = "long, flat or short" if backtest.short else "long or flat"
         earned = f"{100 * best:,.0f}%" if best < 1e6 else f"a factor of {1 + best:.1e}"
         text = f"In hindsight, {positions} at every bar could have earned {earned} after these costs"
@@ -206,9 +210,7 @@ def span(backtests: Sequence[Backtest]) -> str:
 
 
 def _called(name: str, track: Track) -> list[str]:
-    """Calls in a row are one liquidation, which goes on until nothing is left."""
-    begun = np.flatnonzero(track.called & ~np.append(False, track.called[:-1]))
-    times, told = track.bars.timestamps, []
+    begun, times, told = track.liquidations, track.bars.timestamps, []
     if len(begun):
         often = "once" if len(begun) == 1 else f"{len(begun)} times, first"
         first = spelled(times[begun[0]])
@@ -219,9 +221,9 @@ def _called(name: str, track: Track) -> list[str]:
 
 
 def _folded(label: str) -> str:
-    """A long name in lines that break behind an underscore."""
+    """A long name in lines that break behind an underscore or a comma."""
     lines = [""]
-    for part in re.split(r"(?<=_)", label):
+    for part in re.split(r"(?<=[_,])", label):
         if lines[-1] and len(lines[-1] + part) > WIDEST:
             lines.append("")
         lines[-1] += part
