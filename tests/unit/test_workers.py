@@ -26,7 +26,7 @@ def test_there_is_a_process_for_each_core_but_none_without_a_member(monkeypatch:
 def test_an_environment_that_only_this_process_knows_stays_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_cores", lambda: 2)
     monkeypatch.setattr(gymnasium, "registry", dict(gymnasium.registry))
-    gymnasium.register("Mine-v0", entry_point=lambda: None)
+    gymnasium.register("Mine-v0", entry_point="__main__:Mine")
     assert workers.processes(plan(env="gym:CartPole-v1"), None) == 2
     assert workers.processes(plan(env="gym:Mine-v0"), None) == 1
     assert workers.processes(plan(env="gym:Mine-v0"), 1) == 1

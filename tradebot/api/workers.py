@@ -198,7 +198,7 @@ class Workers:
             + (
                 f"go on with: tradebot train --resume {self._folder}"
                 if begun
-                else "there is no checkpoint yet"
+                else "there was no checkpoint yet: train again"
             )
         )
 
