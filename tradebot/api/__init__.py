@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tradebot.api.backtesting import backtest
 from tradebot.api.demonstration import demo
+from tradebot.api.evaluating import evaluate
 from tradebot.api.fetching import FetchResult, fetch
 from tradebot.api.prices import load
 from tradebot.api.reporting import report
@@ -24,6 +25,7 @@ __all__ = [
     "Signal",
     "backtest",
     "demo",
+    "evaluate",
     "fetch",
     "load",
     "open_run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from tradebot import files, runs
+from tradebot.agents import presets
 from tradebot.agents.registry import create
+from tradebot.api.evaluating import evaluate
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.log import Log
@@ -24,26 +26,23 @@ from tradebot.api.prices import resolve, source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.config import read_toml
-from tradebot.core import Agent, Array, Env, InputError
+from tradebot.core import Agent, Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
 from tradebot.envs.gym import GymEnv
 from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.rl import checkpoint
-from tradebot.rl.evaluate import episode_returns
 from tradebot.rl.loop import Event, memory_for
 from tradebot.rl.loop import train as train_loop
-from tradebot.stats.metrics import spread
 from tradebot.strategies.rules import FIXED, RULES
 
 Progress = Callable[[int, int, str], None]  # (transitions done, of how many, what is going on)
-EVALUATION_EPISODES = 100
-EVALUATION_SEED = 1_000_000  # added to a member's seed for environments that it has never met
 
 
 def train(
     agent: str = "ppo",
     *,
     config: str | Path | None = None,
+    preset: str | None = None,
     out: str | Path = runs.ROOT,
     name: str | None = None,
     progress: Progress | None = None,
@@ -53,14 +52,15 @@ def train(
     """Train a population and write its run folder `out`/`name` (default: agent, symbol and time).
 
     settings are the fields of RunConfig, TradingConfig, Costs and the agent's config, e.g. `symbols="AAPL"`,
-    `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`.
+    `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`, or of
+    `preset`, the published tuned settings for an environment such as CartPole-v1 (see `tradebot agents`).
     Raises InputError for wrong settings or prices and for a name that is taken, OSError if the folder cannot
     be written, both before the training where it can be known then, and Interrupted after Ctrl-C or SIGTERM:
     `resume` goes on with what it leaves.
 
     >>> run = train("ppo", symbols="AAPL", end="2009-12-31", steps=50_000, seeds=4)
     """
-    plan = experiment(agent, read_toml(Path(config)) if config else {}, settings, str(config))
+    plan = experiment(agent, *_given(agent, config, preset, settings))
     _check_device(plan.run.device)
     if name is not None:
         _check_name(name)
@@ -81,11 +81,12 @@ def train(
         with files.new_folder(wanted, numbered=name is None) as (aside, folder):
             runs.begin(aside, plan.sections(), manifest, code)
         try:
-            return _go_on(folder, plan, manifest, env, scale, progress)
+            run = _go_on(folder, plan, manifest, env, scale, progress)
         except BaseException:
             if not runs.checkpoints(folder):  # nothing in it that a person could want
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+    return _evaluated(run, progress)
 
 
 def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
@@ -108,7 +109,21 @@ def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
         raise InputError(
             f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
         )
-    return _go_on(folder, plan, manifest, env, scale, progress)
+    return _evaluated(_go_on(folder, plan, manifest, env, scale, progress), progress)
+
+
+def _evaluated(run: Run, progress: Progress | None) -> Run:
+    """The run, and what it earns now where that is no matter for a backtest. The training is safe already."""
+    if run.experiment.is_trading:
+        return run
+    try:
+        evaluation = evaluate(run, progress=progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after the training; evaluate it with: tradebot evaluate {run.folder}"
+        ) from None
+    runs.add_evaluation(runs.read(run.folder), evaluation)
+    return Run(run.folder)
 
 
 def _go_on(
@@ -129,10 +144,22 @@ def _go_on(
             "status": "finished",
             "finished": datetime.now(UTC).replace(microsecond=0),
             "weights": files.checksum(weights),
-            "evaluation": None if plan.is_trading else _evaluation(plan, learner),
         }
     runs.finish(folder, manifest.model_copy(update=done), weights, log.lines())
     return Run(folder)
+
+
+def _given(
+    agent: str, config: str | Path | None, preset: str | None, settings: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
+    """The sections of the TOML file, the settings that go before them, and what the file is called."""
+    if config and preset:
+        raise InputError(
+            "--config and --preset both say everything: leave one out, and give the rest as flags"
+        )
+    if preset:
+        return presets.read(agent, preset), settings, f"the preset {preset}"
+    return read_toml(Path(config)) if config else {}, settings, str(config)
 
 
 def _with_source(plan: Experiment) -> Experiment:
@@ -172,7 +199,10 @@ def _learn(
                 runs.write_checkpoint(folder, event.step, state)
                 kept = time.perf_counter()
                 if asked:
-                    raise Interrupted(folder, event.step, steps)
+                    raise Interrupted(
+                        f"interrupted at step {event.step:,} of {steps:,}; go on with: tradebot train --resume"
+                        f" {folder}"
+                    )
     return learner, log, before + time.perf_counter() - started
 
 
@@ -212,15 +242,6 @@ def _environment(
     )
     checksums = {file: files.checksum(content) for file, content in kept.items()}
     return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
-
-
-def _evaluation(plan: Experiment, learner: Agent) -> runs.Evaluation:
-    """Mean return of each member over episodes that it has never met, without exploring."""
-    seeds = [seed + EVALUATION_SEED for seed in plan.seeds]
-    env = GymEnv(plan.run.env.removeprefix(GYM), seeds, EVALUATION_EPISODES)
-    means: Array = episode_returns(learner, env, len(seeds)).mean(axis=1)
-    summary = spread(means)
-    return runs.Evaluation(members=tuple(means.tolist()), median=summary["median"], iqr=summary["iqr"])
 
 
 def _default_name(plan: Experiment, facts: dict[str, Any]) -> str:
