@@ -200,8 +200,8 @@ def _learn(
                 kept = time.perf_counter()
                 if asked:
                     raise Interrupted(
-                        f"interrupted at step {event.step:,} of {steps:,}; go on with: tradebot train --resume"
-                        f" {folder}"
+                        f"interrupted at step {event.step:,} of {steps:,};"
+                        f" go on with: tradebot train --resume {folder}"
                     )
     return learner, log, before + time.perf_counter() - started
 

@@ -56,7 +56,7 @@ def _play_one(agent: Agent, env: Env, members: int, longest: int, tell: Callable
         step = env.step(action.reshape(env.n_envs, *action.shape[2:]))
         total += np.where(running, step.reward, 0.0)
         running &= ~(step.terminated | step.truncated)
-        tell(env.n_envs - np.count_nonzero(running))
+        tell(int((~running).sum()))
         if not running.any():
             break
         obs = step.obs
