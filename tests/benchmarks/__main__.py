@@ -63,7 +63,7 @@ def by_row(module: ModuleType, words: Sequence[str], console: Console) -> Table:
     for i, column in enumerate(module.HEADER):
         table.add_column(column, justify="left" if i < 2 else "right")
     for line in module.lines(rows):
-        console.print(" | ".join(line), highlight=False)
+        console.print(" | ".join(line), highlight=False, soft_wrap=True)
         table.add_row(*line)
     return table
 

@@ -26,7 +26,7 @@ from tradebot.api.threads import one_thread
 SEEDS, JUDGED, EPISODES = 8, 5, 100
 HELD_OUT = 1_000_003  # seed of the environments that judge their learner
 TITLE = f"Classic control: median of {JUDGED} of {SEEDS} seeds of ours, a learner of stable-baselines3"
-HEADER = ("agent", "environment", "steps", "wanted", "ours", "worst seed", "seconds", "theirs", "seconds")
+HEADER = ("agent", "environment", "steps", "wanted", "ours", "worst seed", "theirs")
 
 
 class Row(NamedTuple):
@@ -65,6 +65,17 @@ SHARED = {  # our setting -> theirs, taken from the preset where it says somethi
     "epsilon_end": "exploration_final_eps",
     "epsilon_fraction": "exploration_fraction",
 }
+OF_TRPO = {  # the same for TRPO, whose epochs are the value's
+    "learning_rate": "learning_rate",
+    "gamma": "gamma",
+    "gae_lambda": "gae_lambda",
+    "n_steps": "n_steps",
+    "batch": "batch_size",
+    "epochs": "n_critic_updates",
+    "target_kl": "target_kl",
+    "cg_steps": "cg_max_steps",
+    "cg_damping": "cg_damping",
+}
 NORMALISED = [("ppo", "Acrobot-v1")]
 
 
@@ -82,7 +93,6 @@ def by_episode() -> dict[str, Any]:
 THEIRS: dict[tuple[str, str], dict[str, Any]] = {  # what is otherwise for them than in the preset
     ("ppo", "CartPole-v1"): {"learning_rate": falling(1e-3), "clip_range": falling(0.2)},
     ("dqn", "CartPole-v1"): {"train_freq": 256, "gradient_steps": 128, "target_update_interval": 10},
-    ("trpo", "CartPole-v1"): {"cg_damping": 1e-3, "n_critic_updates": 20},
     ("dqn", "Acrobot-v1"): {
         "train_freq": 4,
         "gradient_steps": -1,
@@ -119,11 +129,9 @@ def lines(chosen: Sequence[Row]) -> Iterator[tuple[str, ...]]:
             *row[:2],
             f"{steps:,}",
             f">= {row.wanted:g}",
-            f"{median:.1f}{'' if median >= row.wanted else ' (missed)'}",
+            f"{median:.1f}{'' if median >= row.wanted else ' (missed)'}, {seconds:.0f} s",
             f"{min(returns):.1f}",
-            f"{seconds:.0f}",
-            f"{its_return:.1f}",
-            f"{its_seconds:.0f}",
+            f"{its_return:.1f}, {its_seconds:.0f} s",
         )
 
 
@@ -139,7 +147,8 @@ def ours(row: Row) -> tuple[list[float], float]:
 def theirs(row: Row, steps: int) -> tuple[float, float]:
     """The same of one learner of theirs."""
     preset = presets.read(row.agent, row.env)["agent"]
-    settings = {SHARED[name]: value for name, value in preset.items() if name in SHARED}
+    names = OF_TRPO if row.agent == "trpo" else SHARED
+    settings = {names[name]: value for name, value in preset.items() if name in names}
     if "hidden" in preset:
         settings["policy_kwargs"] = {"net_arch": preset["hidden"]}
     is_normalised = (row.agent, row.env) in NORMALISED
