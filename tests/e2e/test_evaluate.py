@@ -77,6 +77,16 @@ def test_more_episodes_are_played_than_environments_stand(cli: Cli, monkeypatch:
     assert tradebot.evaluate(tradebot.open_run("mine"), 7) == found
 
 
+def test_an_environment_with_a_limit_of_its_own_is_never_cut_before_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli(*CARTPOLE).code == 0
+    monkeypatch.setattr(evaluate, "LONGEST", 3)
+    found = tradebot.evaluate("mine", 5)
+    assert found.cut == 0
+    assert min(mean or 0.0 for mean in found.members) > 3  # no pole falls so soon
+
+
 def test_an_environment_without_an_end_does_not_hang_it(cli: Cli, endless: str) -> None:
     words = ("train", "a2c", "--env", endless, "--steps", 64, "--seeds", 2, "--name", "mine")
     trained = cli(*words)
