@@ -166,7 +166,7 @@ def theirs(row: Row, steps: int) -> tuple[float, float]:
     return float(np.mean(returns)), seconds
 
 
-def learner(agent: str) -> Callable[..., Any]:
+def learner(agent: str) -> Any:
     import stable_baselines3
 
     if agent == "trpo":
