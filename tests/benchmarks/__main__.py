@@ -38,15 +38,17 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "ablation": ablation.table,
 }
 SLOW = ("learning", "ablation")  # only when named
+WIDTH = 110  # columns of a terminal or file, at least, for tables by row
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 
 
 def main(names: list[str]) -> None:
     console = Console()
+    wide = Console(width=max(console.width, WIDTH))
     packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "typer"))
     console.print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n")
     if names and names[0] in BY_ROW:
-        console.print(by_row(BY_ROW[names[0]], names[1:], console), "")
+        wide.print(by_row(BY_ROW[names[0]], names[1:], wide), "")
         return
     for name in names or [name for name in BENCHMARKS if name not in SLOW]:
         with console.status(f"{name} ..."):
@@ -63,7 +65,7 @@ def by_row(module: ModuleType, words: Sequence[str], console: Console) -> Table:
     for i, column in enumerate(module.HEADER):
         table.add_column(column, justify="left" if i < 2 else "right")
     for line in module.lines(rows):
-        console.print(" | ".join(line), highlight=False, soft_wrap=True)
+        console.print(" | ".join(line), highlight=False)
         table.add_row(*line)
     return table
 
