@@ -8,10 +8,10 @@ DEV := $(VENV)/.dev-installed
 BENCH := $(VENV)/.bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint types check clean
+.PHONY: help setup demo test bench bench-learning lint types check clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEV)  ## make .venv and install tradebot with its tools, in the tested versions
 
@@ -23,6 +23,10 @@ test: $(DEV)  ## all tests, the notebooks among them
 
 bench: $(BENCH)  ## how fast it is, beside other libraries
 	$(BIN)/python -m tests.benchmarks
+
+bench-learning: $(BENCH)  ## every agent on classic control and on markets with a known optimum: hours
+	$(BIN)/python -m tests.benchmarks control
+	$(BIN)/python -m tests.benchmarks optima
 
 lint: $(DEV)  ## formatting, code rules, and who may import whom
 	$(BIN)/ruff format --check .

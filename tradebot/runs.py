@@ -47,9 +47,14 @@ class Evaluation(Config):
     model_config = ConfigDict(
         allow_inf_nan=True
     )  # a foreign environment may pay anything; JSON then says null
-    members: tuple[float | None, ...]
-    median: float | None
+    members: tuple[float | None, ...]  # mean over the episodes of each
+    std: tuple[float | None, ...] = ()  # standard deviation over the same
+    median: float | None  # over members, as all that follow
     iqr: float | None
+    iqm: float | None = None  # interquartile mean
+    ci: tuple[float | None, float | None] = (None, None)  # its 95 % interval, see stats.bootstrap
+    episodes: int = 100  # of each member
+    cut: int = 0  # episodes of all members that went on for too long
 
 
 class Manifest(Config):
@@ -99,6 +104,12 @@ def finish(folder: Path, manifest: Manifest, weights: bytes, events: Iterable[Ma
     files.write_bytes(folder / "agent.safetensors", weights)
     files.write_json(folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+def add_evaluation(run: StoredRun, evaluation: Evaluation) -> None:
+    """Write into the manifest of a finished run what it is worth. Raises OSError if the disk refuses."""
+    manifest = run.manifest.model_copy(update={"evaluation": evaluation})
+    files.write_json(run.folder / "manifest.json", manifest.model_dump(mode="json", exclude_none=True))
 
 
 def write_checkpoint(folder: Path, step: int, state: State) -> None:

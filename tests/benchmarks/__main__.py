@@ -1,17 +1,32 @@
-"""Run all benchmarks, or those named on the command line, and print their tables."""
+"""Run all benchmarks, or those named on the command line, and print their tables.
+
+`control` and `optima` take hours: they run only when named, and words behind them choose rows, e.g.
+`control ppo CartPole-v1` or `optima leak`.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from types import ModuleType
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import ablation, backtests, learning, priorities, startup, stepping, training
+from tests.benchmarks import (
+    ablation,
+    backtests,
+    classic_control,
+    learning,
+    optima,
+    priorities,
+    startup,
+    stepping,
+    training,
+)
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
@@ -23,16 +38,36 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "ablation": ablation.table,
 }
 SLOW = ("learning", "ablation")  # only when named
+WIDTH = 110  # columns of a terminal or file, at least, for tables by row
+BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 
 
 def main(names: list[str]) -> None:
     console = Console()
+    wide = Console(width=max(console.width, WIDTH))
     packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "typer"))
     console.print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n")
+    if names and names[0] in BY_ROW:
+        wide.print(by_row(BY_ROW[names[0]], names[1:], wide), "")
+        return
     for name in names or [name for name in BENCHMARKS if name not in SLOW]:
         with console.status(f"{name} ..."):
             table = BENCHMARKS[name]()
         console.print(table, "")
+
+
+def by_row(module: ModuleType, words: Sequence[str], console: Console) -> Table:
+    """The table of the rows that have all the words. Each line is told as soon as it is known."""
+    rows = [row for row in module.available() if set(words) <= set(map(str, row))]
+    if not rows:
+        sys.exit("no such row: choose from " + ", ".join(f"{row[0]} {row[1]}" for row in module.available()))
+    table = Table(title=module.TITLE)
+    for i, column in enumerate(module.HEADER):
+        table.add_column(column, justify="left" if i < 2 else "right")
+    for line in module.lines(rows):
+        console.print(" | ".join(line), highlight=False)
+        table.add_row(*line)
+    return table
 
 
 def processor() -> str:
@@ -45,7 +80,8 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    wrong = [name for name in sys.argv[1:] if name not in BENCHMARKS]
+    asked = sys.argv[1:]
+    wrong = [] if asked[:1] and asked[0] in BY_ROW else [name for name in asked if name not in BENCHMARKS]
     if wrong:
-        sys.exit(f"no benchmark {', '.join(wrong)}: choose from {', '.join(BENCHMARKS)}")
-    main(sys.argv[1:])
+        sys.exit(f"no benchmark {', '.join(wrong)}: choose from {', '.join([*BENCHMARKS, *BY_ROW])}")
+    main(asked)

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 import tradebot
 from tests.e2e.conftest import Cli
 from tradebot.agents.configs import CONFIGS
+from tradebot.agents.registry import create
 from tradebot.api import demonstration
 from tradebot.cli import app
+from tradebot.core import Box, Discrete
 from tradebot.market.costs import Costs
 from tradebot.stats.bootstrap import RESAMPLED
 from tradebot.stats.metrics import METRICS
@@ -86,7 +89,9 @@ def test_the_version_is_printed(cli: Cli) -> None:
     assert out.startswith("tradebot ") and out[9].isdigit()
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "ppo", "--help"], ["fetch", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "ppo", "--help"], ["fetch", "--help"], ["agents"]], ids=" ".join
+)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     program = f"""
 import sys
@@ -199,6 +204,22 @@ def test_commands_that_a_program_might_read_print_one_json_object(
     assert (code, err) == (0, "")
     assert key in strict(out)
     assert cli(*words).out != out
+
+
+def test_agents_say_what_they_need_and_where_they_come_from(cli: Cli) -> None:
+    agents = strict(cli("agents", "--json").out)["agents"]
+    assert [agent["name"] for agent in agents] == list(CONFIGS)
+    observed, acted = (
+        Box(np.zeros(1), np.ones(1)),
+        {"discrete": Discrete(2), "continuous": Box(*2 * [np.ones(1)])},
+    )
+    for told in agents:
+        config = CONFIGS[told["name"]]()
+        for actions in told["actions"].split(", "):
+            feed = create(config, observed, acted[actions], [0], 1).feed
+            assert told["feed"] == type(feed).__name__.lower()
+        assert told["source"].split()[-1].isdigit() and told["source"] in told["summary"]
+        assert told["hyperparameters"].keys() == type(config).model_fields.keys() - {"name"}
 
 
 def test_a_rule_is_tested_with_costs_from_the_flags(cli: Cli) -> None:

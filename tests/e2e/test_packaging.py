@@ -35,6 +35,12 @@ def test_the_wheel_carries_every_module_its_types_and_the_licence(names: list[st
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
+def test_the_wheel_carries_the_presets(names: list[str]) -> None:
+    presets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tradebot").rglob("*.toml")}
+    assert "tradebot/agents/presets/ppo/CartPole-v1.toml" in presets
+    assert presets <= set(names)
+
+
 def test_the_wheel_carries_nothing_else(names: list[str]) -> None:
     folders = {Path(name).parts[0] for name in names}
     assert "tradebot" in folders

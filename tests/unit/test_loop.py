@@ -1,4 +1,4 @@
-"""The loop shows an agent what happened and tells of it in events; evaluation plays without learning."""
+"""The loop shows an agent what happened and tells of it in events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from tradebot.core import (
     Step,
     Update,
 )
-from tradebot.rl.evaluate import episode_returns
 from tradebot.rl.loop import Event, memory_for, train
 from tradebot.rl.replay import ReplayBuffer
 from tradebot.rl.rollout import RolloutBuffer
@@ -168,14 +167,3 @@ def test_the_same_seeds_give_the_same_training(feed: Rollout | Replay) -> None:
     for left, right in zip(first.batches, second.batches, strict=True):
         for a, b in zip(left, right, strict=True):
             assert a is b is None or isinstance(a, dict) or np.array_equal(a, b)
-
-
-def test_evaluation_plays_one_episode_of_each_and_does_not_explore() -> None:
-    agent = Recorder(Rollout(1))
-    returns = episode_returns(agent, Counter(4), 2)
-    assert returns.tolist() == [
-        [3.0, 4.0],
-        [6.0, 7.0],
-    ]  # episodes of 2, 3, 4, 5 steps with rewards 1, 2, 1, ...
-    assert agent.explored == [False] * 5
-    assert not agent.batches

@@ -13,6 +13,7 @@ import tradebot.envs  # noqa: F401 (registers them)
 if TYPE_CHECKING:
     from tradebot.api.backtesting import backtest
     from tradebot.api.demonstration import demo
+    from tradebot.api.evaluating import evaluate
     from tradebot.api.fetching import FetchResult, fetch
     from tradebot.api.prices import load
     from tradebot.api.reporting import report
@@ -30,6 +31,7 @@ __all__ = [
     "Signal",
     "backtest",
     "demo",
+    "evaluate",
     "fetch",
     "load",
     "open_run",
@@ -46,6 +48,7 @@ _PLACES = {
     "Signal": "tradebot.api.signalling",
     "backtest": "tradebot.api.backtesting",
     "demo": "tradebot.api.demonstration",
+    "evaluate": "tradebot.api.evaluating",
     "fetch": "tradebot.api.fetching",
     "load": "tradebot.api.prices",
     "open_run": "tradebot.api.run",

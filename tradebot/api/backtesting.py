@@ -141,7 +141,7 @@ def check_trades(run: Run, purpose: str) -> None:
     if not run.experiment.is_trading:
         raise InputError(
             f"{run.name} was trained on {run.experiment.run.env}, not for {TRADING}: there is nothing to"
-            f" {purpose} (its evaluation: tradebot runs show {run.folder})"
+            f" {purpose} (what it earns: tradebot evaluate {run.folder})"
         )
 
 

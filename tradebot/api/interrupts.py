@@ -6,20 +6,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A training was asked to stop and can go on."""
-
-    def __init__(self, folder: Path, step: int, steps: int) -> None:
-        super().__init__(
-            f"interrupted at step {step:,} of {steps:,}; go on with: tradebot train --resume {folder}"
-        )
-        self.folder = folder
+    """A training was asked to stop, and the message says how to go on."""
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from tradebot import files, runs
-from tradebot.agents.registry import create
+from tradebot.agents import presets
+from tradebot.api.evaluating import evaluate
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.members import Members, Outcome, environment
@@ -24,22 +25,18 @@ from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.workers import Workers, pays, processes
 from tradebot.config import read_toml
-from tradebot.core import Agent, Array, Env, InputError
+from tradebot.core import Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
-from tradebot.envs.gym import GymEnv
-from tradebot.rl.evaluate import episode_returns
-from tradebot.stats.metrics import spread
 from tradebot.strategies.rules import FIXED, RULES
 
 Progress = Callable[[int, int, str], None]  # (transitions done, of how many, what is going on)
-EVALUATION_EPISODES = 100
-EVALUATION_SEED = 1_000_000  # added to a member's seed for environments that it has never met
 
 
 def train(
     agent: str = "ppo",
     *,
     config: str | Path | None = None,
+    preset: str | None = None,
     out: str | Path = runs.ROOT,
     name: str | None = None,
     workers: int | None = None,
@@ -50,7 +47,8 @@ def train(
     """Train a population and write its run folder `out`/`name` (default: agent, symbol and time).
 
     settings are the fields of RunConfig, TradingConfig, Costs and the agent's config, e.g. `symbols="AAPL"`,
-    `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`.
+    `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`, or of
+    `preset`, the published tuned settings for an environment such as CartPole-v1 (see `tradebot agents`).
     `workers`, the processes over which the members are split, change nothing but the time it takes: one for
     each core by default, but one in all until two seconds of training show that some twenty are to come.
     Raises InputError for wrong settings or prices and for a name that is taken, OSError if the folder cannot
@@ -59,7 +57,7 @@ def train(
 
     >>> run = train("ppo", symbols="AAPL", end="2009-12-31", steps=50_000, seeds=4)
     """
-    plan = experiment(agent, read_toml(Path(config)) if config else {}, settings, str(config))
+    plan = experiment(agent, *_given(agent, config, preset, settings))
     _check_device(plan.run.device)
     if name is not None:
         _check_name(name)
@@ -80,11 +78,12 @@ def train(
         with files.new_folder(wanted, numbered=name is None) as (aside, folder):
             runs.begin(aside, plan.sections(), manifest, code)
         try:
-            return _go_on(folder, plan, manifest, env, scale, progress, workers)
+            run = _go_on(folder, plan, manifest, env, scale, progress, workers)
         except BaseException:
             if not runs.checkpoints(folder):  # nothing in it that a person could want
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+    return _evaluated(run, progress)
 
 
 def resume(run: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Run:
@@ -107,7 +106,21 @@ def resume(run: str | Path, *, workers: int | None = None, progress: Progress | 
         raise InputError(
             f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
         )
-    return _go_on(folder, plan, manifest, env, scale, progress, workers)
+    return _evaluated(_go_on(folder, plan, manifest, env, scale, progress, workers), progress)
+
+
+def _evaluated(run: Run, progress: Progress | None) -> Run:
+    """The run, and what it earns now where that is no matter for a backtest. The training is safe already."""
+    if run.experiment.is_trading:
+        return run
+    try:
+        evaluation = evaluate(run, progress=progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after the training; evaluate it with: tradebot evaluate {run.folder}"
+        ) from None
+    runs.add_evaluation(runs.read(run.folder), evaluation)
+    return Run(run.folder)
 
 
 def _go_on(
@@ -129,10 +142,22 @@ def _go_on(
             "status": "finished",
             "finished": datetime.now(UTC).replace(microsecond=0),
             "weights": files.checksum(weights),
-            "evaluation": None if plan.is_trading else _evaluation(plan, _learner(plan, env, outcome)),
         }
     runs.finish(folder, manifest.model_copy(update=done), weights, outcome.lines)
     return Run(folder)
+
+
+def _given(
+    agent: str, config: str | Path | None, preset: str | None, settings: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
+    """The sections of the TOML file, the settings that go before them, and what the file is called."""
+    if config and preset:
+        raise InputError(
+            "--config and --preset both say everything: leave one out, and give the rest as flags"
+        )
+    if preset:
+        return presets.read(agent, preset), settings, f"the preset {preset}"
+    return read_toml(Path(config)) if config else {}, settings, str(config)
 
 
 def _with_source(plan: Experiment) -> Experiment:
@@ -165,7 +190,10 @@ def _learn(
                 runs.write_checkpoint(folder, step, team.state() | {"seconds": before + now - started})
                 kept = time.perf_counter()
                 if asked:
-                    raise Interrupted(folder, step, steps)
+                    raise Interrupted(
+                        f"interrupted at step {step:,} of {steps:,};"
+                        f" go on with: tradebot train --resume {folder}"
+                    )
             elif most > 1 and isinstance(team, Members) and pays(now - started, step - begun, steps - step):
                 if plan.is_trading:
                     saved = team.state()
@@ -174,24 +202,6 @@ def _learn(
                 team = stack.enter_context(Workers(folder, plan, most, saved))
                 moments = team.train()
         return team.outcome(), before + time.perf_counter() - started
-
-
-def _learner(plan: Experiment, env: Env, outcome: Outcome) -> Agent:
-    """The trained population, which may have been trained in other processes."""
-    agent = create(
-        plan.agent, env.observation_space, env.action_space, plan.seeds, plan.run.steps, plan.run.device
-    )
-    agent.load_state_dict(outcome.agent)
-    return agent
-
-
-def _evaluation(plan: Experiment, learner: Agent) -> runs.Evaluation:
-    """Mean return of each member over episodes that it has never met, without exploring."""
-    seeds = [seed + EVALUATION_SEED for seed in plan.seeds]
-    env = GymEnv(plan.run.env.removeprefix(GYM), seeds, EVALUATION_EPISODES)
-    means: Array = episode_returns(learner, env, len(seeds)).mean(axis=1)
-    summary = spread(means)
-    return runs.Evaluation(members=tuple(means.tolist()), median=summary["median"], iqr=summary["iqr"])
 
 
 def _default_name(plan: Experiment, facts: dict[str, Any]) -> str:

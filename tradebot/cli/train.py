@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradebot.agents import presets
 from tradebot.agents.configs import CONFIGS
-from tradebot.cli import console
+from tradebot.cli import console, evaluate
 from tradebot.cli.flags import with_flags
 from tradebot.config import Config
 from tradebot.core import InputError
@@ -63,6 +64,10 @@ app = console.group(
     callback=resume,
 )
 FILE = typer.Option(help="TOML file with settings, e.g. a run's config.toml; flags go before it")
+PRESET = typer.Option(
+    help="Published tuned settings for an environment, with its --env and --steps; flags go before them",
+    metavar="ENVIRONMENT",
+)
 OUT = typer.Option(help="Folder in which the run's folder is made")
 NAME = typer.Option(help="Name of the run (default: agent, symbol and time)")
 
@@ -70,6 +75,7 @@ NAME = typer.Option(help="Name of the run (default: agent, symbol and time)")
 def _train(
     agent: str,
     config: Path | None,
+    preset: str | None,
     out: Path,
     name: str | None,
     workers: int | None,
@@ -82,6 +88,7 @@ def _train(
         run = api.train(
             agent,
             config=config,
+            preset=preset,
             out=out,
             name=name,
             workers=workers,
@@ -124,17 +131,13 @@ def _print(run: Run) -> None:
         print("It was trained on all bars: keep some back with --end to test it on, or test it on others:")
         print(f"Next: tradebot backtest {run.folder} --symbols OTHER (or --data OTHER)")
         return
-    median, iqr, *members = (
-        "not finite" if value is None else f"{value:.1f}"
-        for value in (m.evaluation.median, m.evaluation.iqr, *m.evaluation.members)
-    )
-    print(f"Mean return over 100 episodes, per seed: {', '.join(members)}")
-    print(f"Median {median}, interquartile range {iqr}.")
+    evaluate.show(run, m.evaluation)
 
 
 def _command_for(agent: str) -> None:
     def command(
         config: Annotated[Path | None, FILE] = None,
+        preset: Annotated[str | None, PRESET] = None,
         out: Annotated[Path, OUT] = Path("runs"),
         name: Annotated[str | None, NAME] = None,
         workers: Annotated[int | None, WORKERS] = None,
@@ -142,11 +145,15 @@ def _command_for(agent: str) -> None:
         *,
         settings: dict[str, Any],
     ) -> None:
-        _train(agent, config, out, name, workers, json, settings)
+        _train(agent, config, preset, out, name, workers, json, settings)
 
     model = CONFIGS[agent]
-    example = f"tradebot train {agent} --symbols AAPL --end 2009-12-31"
-    command.__doc__ = f"{(model.__doc__ or '').strip()}\n\nExample: {example}"
+    parts = [
+        (model.__doc__ or "").strip(),
+        f"Presets: {', '.join(presets.names(agent)) or 'none'}",
+        f"Example: tradebot train {agent} --symbols AAPL --end 2009-12-31",
+    ]
+    command.__doc__ = "\n\n".join(parts)
     panels: dict[str, type[Config]] = {
         "Training": RunConfig,
         "Market": TradingConfig,

@@ -31,6 +31,8 @@ class GymEnv:
         ]
         self._started = False
         self.observation_space, self.action_space = _spaces(name, self._envs[0])
+        spec = self._envs[0].spec
+        self.time_limit = spec.max_episode_steps if spec else None  # steps after which an episode is cut off
 
     @property
     def n_envs(self) -> int:

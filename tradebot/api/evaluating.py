@@ -1,0 +1,65 @@
+"""What a run earns in the foreign environment that it was trained on, in episodes that it has never met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tradebot import runs
+from tradebot.api.run import Run, open_run
+from tradebot.api.threads import one_thread
+from tradebot.core import InputError
+from tradebot.envs.gym import PREFIX, GymEnv
+from tradebot.rl import evaluate as evaluation
+from tradebot.stats import bootstrap
+from tradebot.stats.metrics import spread
+
+EPISODES = 100
+AT_ONCE = 100  # episodes of a member that are played side by side
+Progress = Callable[[int, int, str], None]  # (episodes done, of how many, what is going on)
+
+
+def evaluate(
+    run: Run | str | Path, episodes: int = EPISODES, *, progress: Progress | None = None
+) -> runs.Evaluation:
+    """Play `episodes` of each member without exploring, from seeds that no training has.
+
+    The same run and number give the same answer. An episode that its environment does not end is cut off
+    after 10,000 steps, which is counted in `cut`. Raises InputError for a run that trades, which
+    `backtest` tests, for less than one episode, and for an environment that is not installed.
+
+    >>> evaluate("my-run").iqm
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    plan = run.experiment
+    if plan.is_trading:
+        raise InputError(f"{run.name} trades: what it earns is told by tradebot backtest {run.folder}")
+    if episodes < 1:
+        raise InputError(f"--episodes: should be at least 1 (got {episodes})")
+    seeds = [seed + evaluation.SEED for seed in run.seeds]
+    env = GymEnv(plan.run.env.removeprefix(PREFIX), seeds, min(episodes, AT_ONCE))
+    agent, what = run.agent(env.observation_space, env.action_space), f"evaluating {run.name}"
+    with one_thread():
+        played = evaluation.play(
+            agent,
+            env,
+            len(seeds),
+            episodes,
+            longest=env.time_limit or evaluation.LONGEST,
+            progress=(lambda done, total: progress(done, total, what)) if progress else None,
+        )
+    means = played.returns.mean(axis=1)  # [M]
+    of_means = spread(means)
+    iqm, low, high = bootstrap.interquartile_interval(means, np.random.default_rng(bootstrap.SEED))
+    return runs.Evaluation(
+        members=tuple(means.tolist()),
+        std=tuple(played.returns.std(axis=1).tolist()),
+        median=of_means["median"],
+        iqr=of_means["iqr"],
+        iqm=iqm,
+        ci=(low, high),
+        episodes=episodes,
+        cut=int(played.cut.sum()),
+    )
