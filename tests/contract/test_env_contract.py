@@ -63,6 +63,7 @@ CASES = [
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False
     ),
+    Case("FrozenLake-v1", gym("FrozenLake-v1"), lambda obs: (obs == 0).all(), {"terminated"}, 80, False),
     Case("Pendulum-v1", gym("Pendulum-v1"), lambda obs: abs(obs[2]) <= 1, {"truncated"}, 210, False),
 ]
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -208,7 +209,7 @@ def test_a_state_continues_exactly_where_it_was_taken(case: Case, stop: int) -> 
     assert same([*state.values()], [*kept.values()])
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "FrozenLake-v1"])
 def test_gymnasium_environments_say_what_gymnasium_says(name: str) -> None:
     """Beside a plain loop over the same environment and seed: the true successor is its last word."""
     import gymnasium
