@@ -70,7 +70,7 @@ def test_a_rule_moves_one_value_half_of_the_way(
     rule: Rule, tables: list[Any], row: int, runs: float, cut: float
 ) -> None:
     for over, expected_value in (({}, runs), ({"truncated": True}, cut)):
-        q = np.array([sum(tables, [])])  # one below the other
+        q = np.concatenate(tables)[None]  # one below the other
         before = q.copy()
         error = rule(q, transition(**over))
         assert q[0, row, 1] == pytest.approx(expected_value, abs=1e-12)
@@ -83,7 +83,7 @@ def test_a_rule_moves_one_value_half_of_the_way(
 def test_nothing_comes_after_the_end(
     rule: Rule, tables: list[Any], row: int, runs: float, cut: float
 ) -> None:
-    q = np.array([sum(tables, [])])
+    q = np.concatenate(tables)[None]
     was = q[0, row, 1]
     rule(q, transition(terminated=True))
     assert q[0, row, 1] == (was + 1.0) / 2
@@ -91,10 +91,8 @@ def test_nothing_comes_after_the_end(
 
 def test_members_move_each_in_its_own_table() -> None:
     q = np.array([FIRST, SECOND])
-    no, action = np.zeros(2, bool), np.array([1, 0])
-    q_learning(
-        q, Transition(np.array([0, 1]), action, np.ones(2), no, no, np.array([1, 0]), None), RATE, GAMMA
-    )
+    no, state, other = np.zeros(2, bool), np.array([0, 1]), np.array([1, 0])
+    q_learning(q, Transition(state, other, np.ones(2), no, no, other, None), RATE, GAMMA)
     # member 0 as above; member 1 moves Q(1, 0) = 7 half of the way to 1 + 0.9 x 4 = 4.6
     assert q.tolist() == [[[1.0, 3.75], [3.0, 5.0]], [[0.0, 4.0], [5.8, 1.0]]]
 
@@ -118,20 +116,19 @@ def agent(name: str = "q-learning", idle: int | None = None, n: int = 3, **setti
 
 
 def batch(reward: float, next_action: Array | None = None) -> Batch:
-    """State 0 twice: action 1, then 2, each the last of its episode."""
-    obs, no = np.zeros((1, 2, 1), np.int64), np.zeros((1, 2), bool)
+    """State 0 twice: action 1, then 2 for the double, each the last of its episode."""
     return Batch(
-        obs,
-        np.array([[1, 2]]),
-        np.array([[reward, 2 * reward]]),
-        ~no,
-        no,
-        obs,
-        next_action,
-        {},
-        None,
-        no,
-        None,
+        obs=np.zeros((1, 2, 1), np.int64),
+        action=np.array([[1, 2]]),
+        reward=np.array([[reward, 2 * reward]]),
+        terminated=np.ones((1, 2), bool),
+        truncated=np.zeros((1, 2), bool),
+        next_obs=np.zeros((1, 2, 1), np.int64),
+        next_action=next_action,
+        extras={},
+        index=None,
+        level=np.full((1, 2), -1),
+        weight=None,
     )
 
 
