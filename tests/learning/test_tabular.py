@@ -260,7 +260,7 @@ def transition_of(batch: Batch) -> Transition:
     action, reward, terminated, truncated = (
         part[:, 0] for part in (batch.action, batch.reward, batch.terminated, batch.truncated)
     )
-    return Transition(state, action, reward, terminated, truncated, next_state, None)
+    return Transition(state, action, reward, terminated, truncated, next_state)
 
 
 def test_priorities_find_the_one_reward_in_a_fifth_of_the_updates() -> None:

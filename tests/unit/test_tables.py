@@ -92,9 +92,17 @@ def test_nothing_comes_after_the_end(
 def test_members_move_each_in_its_own_table() -> None:
     q = np.array([FIRST, SECOND])
     no, state, other = np.zeros(2, bool), np.array([0, 1]), np.array([1, 0])
-    q_learning(q, Transition(state, other, np.ones(2), no, no, other, None), RATE, GAMMA)
+    q_learning(q, Transition(state, other, np.ones(2), no, no, other), RATE, GAMMA)
     # member 0 as above; member 1 moves Q(1, 0) = 7 half of the way to 1 + 0.9 x 4 = 4.6
     assert q.tolist() == [[[1.0, 3.75], [3.0, 5.0]], [[0.0, 4.0], [5.8, 1.0]]]
+
+
+def test_importance_scales_the_step_but_not_beyond_the_target() -> None:
+    q = np.array([FIRST, FIRST, FIRST])
+    part = [np.repeat(value, 3) for value in transition(terminated=True)[:6]]
+    error = q_learning(q, Transition(*part, weight=np.array([0.5, 1.0, 8.0])), RATE, GAMMA)
+    assert error.tolist() == [-1.0, -1.0, -1.0]
+    assert q[:, 0, 1].tolist() == [1.75, 1.5, 1.0]  # from 2 towards 1: a quarter, a half, all of the way
 
 
 # ---- exploration

@@ -122,6 +122,11 @@ class TabularConfig(Config):
     epsilon_fraction: float = Field(
         0.4, gt=0, le=1, description="Part of the training in which epsilon moves from start to end"
     )
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
 
 
 class QLearningConfig(TabularConfig):
@@ -148,7 +153,7 @@ class DoubleQLearningConfig(TabularConfig):
     name: Literal["double-q-learning"] = "double-q-learning"
 
 
-def windows(config: A2CConfig | PPOConfig) -> Curriculum | None:
+def windows(config: A2CConfig | PPOConfig | TabularConfig) -> Curriculum | None:
     """How the price windows are prioritized, if they are."""
     if not config.per:
         return None

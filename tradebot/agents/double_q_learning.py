@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tradebot.agents.configs import DoubleQLearningConfig
+from tradebot.agents.configs import DoubleQLearningConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.noise import Noise
 from tradebot.rl.tables import Tables, Transition, look_up, move, pick, report
@@ -28,7 +28,7 @@ class DoubleQLearning:
         device: str = "cpu",
     ) -> None:
         self.config = config
-        self.feed = Rollout(1)
+        self.feed = Rollout(1, windows(config))
         self._tables = Tables(config, observation_space, action_space, seeds, steps, tables=2)
         self._coin = Noise(seeds, "table", (config.envs,))
 
@@ -39,12 +39,11 @@ class DoubleQLearning:
         rate, gamma = self._tables.learning_rate, self.config.gamma
         table = (2 * self._coin.draw().T).astype(np.int64)  # [N, M]
         transitions = self._tables.in_order(batch)
-        return report(
-            [
-                double_q_learning(self._tables.q, t, chosen, rate, gamma)
-                for t, chosen in zip(transitions, table, strict=True)
-            ]
-        )
+        errors = [
+            double_q_learning(self._tables.q, t, chosen, rate, gamma)
+            for t, chosen in zip(transitions, table, strict=True)
+        ]
+        return report(errors, prioritize=self.config.per)
 
     def state_dict(self) -> State:
         return {"tables": self._tables.state_dict(), "coin": self._coin.count}

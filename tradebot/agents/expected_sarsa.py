@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradebot.agents.configs import ExpectedSARSAConfig
+from tradebot.agents.configs import ExpectedSARSAConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.tables import Tables, Transition, expected, look_up, move, report
 
@@ -22,7 +22,7 @@ class ExpectedSARSA:
         device: str = "cpu",
     ) -> None:
         self.config = config
-        self.feed = Rollout(1)
+        self.feed = Rollout(1, windows(config))
         self._tables = Tables(config, observation_space, action_space, seeds, steps)
 
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
@@ -30,7 +30,8 @@ class ExpectedSARSA:
 
     def update(self, batch: Batch) -> Update:
         by = self._tables.epsilon, self._tables.learning_rate, self.config.gamma
-        return report([expected_sarsa(self._tables.q, t, *by) for t in self._tables.in_order(batch)])
+        errors = [expected_sarsa(self._tables.q, t, *by) for t in self._tables.in_order(batch)]
+        return report(errors, prioritize=self.config.per)
 
     def state_dict(self) -> State:
         return self._tables.state_dict()

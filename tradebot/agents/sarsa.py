@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tradebot.agents.configs import SARSAConfig
+from tradebot.agents.configs import SARSAConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.tables import Tables, Transition, expected, look_up, move, pick, report
 
@@ -28,7 +28,7 @@ class SARSA:
         device: str = "cpu",
     ) -> None:
         self.config = config
-        self.feed = Rollout(1, next_action=True)
+        self.feed = Rollout(1, windows(config), next_action=True)
         self._tables = Tables(config, observation_space, action_space, seeds, steps)
 
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
@@ -36,7 +36,8 @@ class SARSA:
 
     def update(self, batch: Batch) -> Update:
         by = self._tables.epsilon, self._tables.learning_rate, self.config.gamma
-        return report([sarsa(self._tables.q, t, *by) for t in self._tables.in_order(batch)])
+        errors = [sarsa(self._tables.q, t, *by) for t in self._tables.in_order(batch)]
+        return report(errors, prioritize=self.config.per)
 
     def state_dict(self) -> State:
         return self._tables.state_dict()

@@ -49,7 +49,8 @@ class Transition(NamedTuple):
     terminated: Array  # bool
     truncated: Array  # bool
     next_state: Array  # int
-    next_action: Array | None  # int, if the feed asked for it; means nothing where the episode ended
+    next_action: Array | None = None  # int, if the feed asked for it; means nothing where the episode ended
+    weight: Array | None = None  # importance; None means all 1
 
 
 class Tables:
@@ -127,6 +128,7 @@ class Tables:
                 batch.truncated[:, i],
                 next_state[:, i],
                 None if batch.next_action is None else batch.next_action[:, i],
+                None if batch.weight is None else batch.weight[:, i],
             )
 
     def state_dict(self) -> State:
@@ -169,17 +171,19 @@ def epsilon_greedy(values: Array, epsilon: float, chance: Array, choice: Array) 
 def move(q: Array, t: Transition, next_value: Array, learning_rate: float, gamma: float) -> Array:
     """Q(s, a) += learning_rate error, error = r + gamma (1 - terminated) next_value - Q(s, a), in place.
 
-    A truncated transition bootstraps like any other. Returns the errors [M].
+    A truncated transition bootstraps like any other. Importance weights scale the step, but not beyond the
+    target. Returns the errors [M].
     """
     at = np.arange(len(q)), t.state, t.action
     error = t.reward + gamma * np.where(t.terminated, 0.0, next_value) - q[at]
-    q[at] += learning_rate * error
+    q[at] += error * (learning_rate if t.weight is None else np.minimum(learning_rate * t.weight, 1.0))
     return np.asarray(error)
 
 
-def report(errors: Sequence[Array]) -> Update:
+def report(errors: Sequence[Array], *, prioritize: bool) -> Update:
     """What an update by these errors, N x [M], says of itself."""
-    return Update({"td_error": np.abs(np.stack(errors, axis=1)).mean(1)})
+    size = np.abs(np.stack(errors, axis=1))  # [M, N]
+    return Update({"td_error": size.mean(1)}, size if prioritize else None)
 
 
 def _between(start: float, end: float, fraction: float) -> float:
