@@ -387,10 +387,10 @@ PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, setti
     "dqn": (3_000, {"hidden": (32,), "learning_starts": 100, "target_every": 10, "learning_rate": 1e-2}),
     "a2c": (8_000, {"hidden": (32,), "learning_rate": 2e-2}),
     "ppo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
-    "q-learning": (3_000, {}),
-    "sarsa": (3_000, {}),
-    "expected-sarsa": (3_000, {}),
-    "double-q-learning": (3_000, {}),
+    "q-learning": (3_000, {"learning_rate": 0.2}),
+    "sarsa": (3_000, {"learning_rate": 0.2}),
+    "expected-sarsa": (3_000, {"learning_rate": 0.2}),
+    "double-q-learning": (3_000, {"learning_rate": 0.2}),
 }
 
 

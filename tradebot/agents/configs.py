@@ -112,7 +112,9 @@ class TabularConfig(Config):
     bins: int = Field(
         11, ge=1, le=1_000, description="Bins of each feature; of an odd number one has 0 in its middle"
     )
-    learning_rate: float = Field(0.1, gt=0, le=1, description="Step size at the start")
+    learning_rate: float = Field(
+        0.02, gt=0, le=1, description="Step size at the start; noisy rewards want a small one"
+    )
     learning_rate_end: float = Field(
         0.0, ge=0, le=1, description="Step size at the end, to which it moves linearly"
     )
