@@ -100,7 +100,8 @@ class Batch(NamedTuple):
     terminated: Array  # [M, N] bool
     truncated: Array  # [M, N] bool
     next_obs: Array  # [M, N, *O]
-    next_action: Array | None  # [M, N] what was done next, for on-policy temporal differences
+    # [M, N] what was done next, if the feed asks for it; where an episode ended, in the one that followed
+    next_action: Array | None
     extras: Extras  # name -> [M, N, ...]
     index: Array | None  # type: ignore[assignment] # [M, N] int: where the replay keeps it (hides tuple.index, unused)
     level: Array  # [M, N] int
@@ -128,6 +129,7 @@ class Rollout(NamedTuple):
 
     n_steps: int
     curriculum: Curriculum | None = None  # None: episodes start anywhere
+    next_action: bool = False  # each transition waits until the action after it is known
 
 
 class Replay(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tradebot.agents.configs import CONFIGS
+from tradebot.agents.configs import CONFIGS, TabularConfig
 from tradebot.agents.registry import AGENTS, create
 from tradebot.core import Agent, Array, Box, Discrete, Replay, Space, State, Step
 from tradebot.rl.checkpoint import joined, split
@@ -101,7 +101,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "a2c": {"hidden": (16, 16), "n_steps": 5, "max_grad_norm": 0.1},
     "ppo": {"hidden": (16, 16), "n_steps": 32, "batch": 32, "epochs": 2},
+    "q-learning": {},
+    "sarsa": {},
+    "expected-sarsa": {"epsilon_start": 0.5, "bins": 4},
+    "double-q-learning": {"learning_rate_end": 0.1},
 }
+TABULAR = tuple(AGENTS[name] for name, config in CONFIGS.items() if issubclass(config, TabularConfig))
 OPTIONS = {"per": True, "dueling": True, "n_step": 3}
 CASES = {
     **{name: Case(name, settings) for name, settings in SETTINGS.items()},
@@ -212,7 +217,7 @@ def test_an_update_moves_every_member_and_reports_on_each(case: Case) -> None:
     for metrics in updates:
         assert all(value.shape == (MEMBERS,) and np.isfinite(value).all() for value in metrics.values())
     after = leaves(agent.state_dict())
-    weights = [name for name in before if name.endswith(".0.weight")]
+    weights = [name for name in before if name.endswith(".0.weight") or name.split("/")[-1] == "q"]
     assert weights
     for name in weights:
         assert (before[name] != after[name]).any(axis=(1, 2)).all()
@@ -402,6 +407,10 @@ PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, setti
     "dqn": (3_000, {"hidden": (32,), "learning_starts": 100, "target_every": 10, "learning_rate": 1e-2}),
     "a2c": (8_000, {"hidden": (32,), "learning_rate": 2e-2}),
     "ppo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
+    "q-learning": (3_000, {"learning_rate": 0.2}),
+    "sarsa": (3_000, {"learning_rate": 0.2}),
+    "expected-sarsa": (3_000, {"learning_rate": 0.2}),
+    "double-q-learning": (3_000, {"learning_rate": 0.2}),
 }
 
 
@@ -425,6 +434,10 @@ def test_it_learns_what_is_known(name: str, probe: Known) -> None:
 
 def values(agent: Any, obs: float) -> list[float]:
     """What each of two members thinks a state is worth."""
+    if isinstance(agent, TABULAR):
+        tables = agent._tables
+        row = int(tables.states(np.full((1, 1, 1), obs, np.float32))[0, 0])
+        return tables.q[:, row].max(-1).tolist()
     seen = torch.full((2, 1, 1), float(obs))
     if isinstance(agent, AGENTS["dqn"]):
         return agent._q(agent._online.mlp("q", seen)).amax(-1)[:, 0].tolist()

@@ -63,6 +63,7 @@ CASES = [
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False
     ),
+    Case("Taxi-v4", gym("Taxi-v4"), lambda obs: 0 <= obs[0] < 500, {"truncated"}, 210, False),
     Case("Pendulum-v1", gym("Pendulum-v1"), lambda obs: abs(obs[2]) <= 1, {"truncated"}, 210, False),
 ]
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -99,10 +100,11 @@ def test_shapes_and_types(case: Case) -> None:
     assert env.n_envs == 6
     space = env.observation_space
     first, steps = played(case, (3, 4), 3)
-    assert first.shape == (6, *space.shape) and first.dtype == np.float32
+    seen = np.int64 if space.low.dtype == np.int64 else np.float32  # a number, or amounts
+    assert first.shape == (6, *space.shape) and first.dtype == seen
     for step in steps:
         assert step.obs.shape == step.next_obs.shape == first.shape
-        assert step.obs.dtype == step.next_obs.dtype == np.float32
+        assert step.obs.dtype == step.next_obs.dtype == seen
         for column, kind in zip(
             step[1:4] + step[5:], (np.float64, np.bool_, np.bool_, np.int64), strict=True
         ):
@@ -208,7 +210,7 @@ def test_a_state_continues_exactly_where_it_was_taken(case: Case, stop: int) -> 
     assert same([*state.values()], [*kept.values()])
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Taxi-v4"])
 def test_gymnasium_environments_say_what_gymnasium_says(name: str) -> None:
     """Beside a plain loop over the same environment and seed: the true successor is its last word."""
     import gymnasium
@@ -218,13 +220,13 @@ def test_gymnasium_environments_say_what_gymnasium_says(name: str) -> None:
     env = case.make((2,), 1)
     plain = gymnasium.make(name)
     seed = int(np.random.SeedSequence([2, 0]).generate_state(1)[0])
-    assert np.array_equal(first[0], plain.reset(seed=seed)[0])
+    assert np.array_equal(first[0], np.atleast_1d(plain.reset(seed=seed)[0]))
     space = env.action_space
     for action, step in zip(acted(space, [2, 0], case.steps), steps, strict=True):
         legal = action if isinstance(space, Discrete) else np.clip(action, space.low, space.high)
         obs, reward, terminated, truncated, _ = plain.step(legal)
-        assert np.array_equal(step.next_obs[0], obs) and step.reward[0] == reward
+        assert np.array_equal(step.next_obs[0], np.atleast_1d(obs)) and step.reward[0] == reward
         assert (step.terminated[0], step.truncated[0]) == (terminated, truncated and not terminated)
         if terminated or truncated:
             obs = plain.reset()[0]
-        assert np.array_equal(step.obs[0], obs)
+        assert np.array_equal(step.obs[0], np.atleast_1d(obs))

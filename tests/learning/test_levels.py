@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -53,11 +55,26 @@ def test_weights_make_the_uniform_optimum_the_goal_and_without_them_it_is_missed
     agent: str, beta: float
 ) -> None:
     settings = {"per": True, "per_alpha": 1.0, "per_beta": beta, "per_floor": 0.25, "per_stale": 0.0}
-    config = CONFIGS[agent](envs=ENVS, n_steps=16, learning_rate=3e-3, **settings)
-    env = Lottery()
-    learner = create(config, env.observation_space, env.action_space, SEEDS, STEPS)
-    memory = memory_for(learner, env, SEEDS, STEPS)
-    for _ in train(learner, env, memory, len(SEEDS), STEPS):
-        pass
+    learner = trained(agent, n_steps=16, learning_rate=3e-3, **settings)
     action, _ = learner.act(np.ones((len(SEEDS), 1, 1), np.float32), explore=False)
     assert (action == 0).all() == (beta == 1.0)
+
+
+@pytest.mark.parametrize(("beta", "low", "high"), [(1.0, -0.35, -0.15), (0.0, -0.1, 0.2)])
+@pytest.mark.parametrize("agent", ["q-learning", "sarsa"])
+def test_a_table_learns_the_uniform_mean_with_weights_alone(
+    agent: str, beta: float, low: float, high: float
+) -> None:
+    """Action 1 is worth 0.25 x 2 - 0.75 x 1 = -0.25."""
+    settings = {"per": True, "per_alpha": 1.0, "per_beta": beta, "per_floor": 0.25, "per_stale": 0.0}
+    q = trained(agent, epsilon_end=1.0, learning_rate=0.03, **settings)._tables.q  # it tries both to the end
+    assert ((q[:, -1, 1] > low) & (q[:, -1, 1] < high)).all()
+
+
+def trained(agent: str, **settings: Any) -> Any:
+    env = Lottery()
+    config = CONFIGS[agent](envs=ENVS, **settings)
+    learner = create(config, env.observation_space, env.action_space, SEEDS, STEPS)
+    for _ in train(learner, env, memory_for(learner, env, SEEDS, STEPS), len(SEEDS), STEPS):
+        pass
+    return learner

@@ -7,7 +7,7 @@ import pytest
 from tradebot.api.experiment import experiment
 
 
-@pytest.mark.parametrize("agent", ["dqn", "ppo", "a2c"])
+@pytest.mark.parametrize("agent", ["dqn", "ppo", "a2c", "q-learning"])
 def test_trading_looks_less_far_ahead_than_a_game_unless_something_else_is_said(agent: str) -> None:
     gammas = [
         experiment(agent, toml, settings).agent.gamma

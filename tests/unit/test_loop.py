@@ -151,6 +151,15 @@ def test_a_rollout_agent_sees_every_transition_once() -> None:
     assert (np.concatenate([batch.extras["seen"] for batch in agent.batches], 1) == obs[..., 1]).all()
 
 
+def test_an_agent_that_waits_for_the_next_action_is_told_the_one_that_was_taken() -> None:
+    agent, env, _, _ = run(Rollout(1, next_action=True), 2, 2, 12)
+    assert len(agent.batches) == 5  # of six steps: what follows the last is not known
+    for t, batch in enumerate(agent.batches):
+        assert batch.next_action is not None
+        assert batch.action.ravel().tolist() == env.actions[t]
+        assert batch.next_action.ravel().tolist() == env.actions[t + 1]
+
+
 def test_a_replay_agent_is_fed_and_its_priorities_reach_the_memory() -> None:
     agent, _, events, memory = run(Replay(60, 200, 6, 2, alpha=1.0), 1, 2, 12)
     # steps 2, 4 and 6 fill it, 8, 10 and 12 bring an update each

@@ -62,6 +62,19 @@ def test_every_transition_comes_once_time_major_within_its_member() -> None:
         assert batch.index is batch.weight is batch.next_action is None
 
 
+@pytest.mark.parametrize("n_steps", [1, STEPS])
+def test_what_was_done_next_comes_a_step_later(n_steps: int) -> None:
+    feed = Rollout(n_steps, next_action=True)
+    batches = rollouts(RolloutBuffer(feed, MEMBERS), 0, 2 * STEPS + 1)
+    assert len(batches) == 2 * STEPS // n_steps
+    plain = rollouts(RolloutBuffer(Rollout(n_steps), MEMBERS), 0, 2 * STEPS)
+    for batch, expected in zip(batches, plain, strict=True):
+        assert all(np.array_equal(getattr(batch, name), getattr(expected, name)) for name in COLUMNS)
+        assert all(np.array_equal(batch.extras[name], value) for name, value in expected.extras.items())
+        assert batch.next_action is not None
+        assert np.array_equal(batch.next_action, batch.action + 10)  # of the same environment, at t + 1
+
+
 def test_types_stay_what_they_were() -> None:
     (batch,) = rollouts(RolloutBuffer(Rollout(STEPS), MEMBERS), 0, STEPS)
     types = [getattr(batch, name).dtype for name in COLUMNS]
@@ -87,18 +100,21 @@ def test_a_batch_that_is_kept_does_not_change_with_the_next_rollout() -> None:
     assert np.array_equal(batch.reward, kept)
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("done", [0, 1, 3, STEPS, STEPS + 2])
-def test_a_resumed_rollout_goes_on_bit_for_bit(done: int) -> None:
-    first = RolloutBuffer(Rollout(STEPS), MEMBERS)
+def test_a_resumed_rollout_goes_on_bit_for_bit(done: int, waits: bool) -> None:
+    feed = Rollout(STEPS, next_action=waits)
+    first = RolloutBuffer(feed, MEMBERS)
     rollouts(first, 0, done)
     state = first.state_dict()
-    assert all(value.shape[1] == done % STEPS for value in state["columns"].values())
-    expected = rollouts(first, done, done + STEPS)[0]
-    resumed = RolloutBuffer(Rollout(STEPS), MEMBERS)
+    held = STEPS if waits and done == STEPS else done % STEPS  # a full rollout waits for one more action
+    assert all(value.shape[1] == held for value in state["columns"].values())
+    expected = rollouts(first, done, done + STEPS + waits)[0]
+    resumed = RolloutBuffer(feed, MEMBERS)
     rollouts(resumed, 50, 52)  # what was there before must go
     resumed.load_state_dict(state)
-    found = rollouts(resumed, done, done + STEPS)[0]
-    for name in COLUMNS:
+    found = rollouts(resumed, done, done + STEPS + waits)[0]
+    for name in (*COLUMNS, *(["next_action"] if waits else [])):
         left, right = getattr(found, name), getattr(expected, name)
         assert left.dtype == right.dtype
         assert np.array_equal(left, right), name

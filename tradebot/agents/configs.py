@@ -104,12 +104,79 @@ class PPOConfig(Config):
     per_stale: float = _PER_STALE
 
 
-def windows(config: A2CConfig | PPOConfig) -> Curriculum | None:
+class TabularConfig(Config):
+    """What learners by table have in common."""
+
+    actions: ClassVar[str] = "discrete"
+    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
+    bins: int = Field(
+        11, ge=1, le=1_000, description="Bins of each feature; of an odd number one has 0 in its middle"
+    )
+    learning_rate: float = Field(
+        0.02, gt=0, le=1, description="Step size at the start; noisy rewards want a small one"
+    )
+    learning_rate_end: float = Field(
+        0.0, ge=0, le=1, description="Step size at the end, to which it moves linearly"
+    )
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
+    epsilon_start: float = Field(1.0, ge=0, le=1, description="Probability of a random action at the start")
+    epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
+    epsilon_fraction: float = Field(
+        0.4, gt=0, le=1, description="Part of the training in which epsilon moves from start to end"
+    )
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
+
+
+class QLearningConfig(TabularConfig):
+    """Q-learning by table (Watkins 1989)."""
+
+    name: Literal["q-learning"] = "q-learning"
+
+
+class SARSAConfig(TabularConfig):
+    """SARSA by table (Rummery & Niranjan 1994): on-policy Q-learning."""
+
+    name: Literal["sarsa"] = "sarsa"
+
+
+class ExpectedSARSAConfig(TabularConfig):
+    """Expected SARSA by table (van Seijen et al. 2009)."""
+
+    name: Literal["expected-sarsa"] = "expected-sarsa"
+
+
+class DoubleQLearningConfig(TabularConfig):
+    """Double Q-learning by two tables (van Hasselt 2010)."""
+
+    name: Literal["double-q-learning"] = "double-q-learning"
+
+
+def windows(config: A2CConfig | PPOConfig | TabularConfig) -> Curriculum | None:
     """How the price windows are prioritized, if they are."""
     if not config.per:
         return None
     return Curriculum(config.per_alpha, config.per_beta, config.per_floor, config.per_stale)
 
 
-AgentConfig = DQNConfig | A2CConfig | PPOConfig
-CONFIGS: dict[str, type[AgentConfig]] = {"dqn": DQNConfig, "ppo": PPOConfig, "a2c": A2CConfig}
+AgentConfig = (
+    DQNConfig
+    | A2CConfig
+    | PPOConfig
+    | QLearningConfig
+    | SARSAConfig
+    | ExpectedSARSAConfig
+    | DoubleQLearningConfig
+)
+CONFIGS: dict[str, type[AgentConfig]] = {
+    "dqn": DQNConfig,
+    "ppo": PPOConfig,
+    "a2c": A2CConfig,
+    "q-learning": QLearningConfig,
+    "sarsa": SARSAConfig,
+    "expected-sarsa": ExpectedSARSAConfig,
+    "double-q-learning": DoubleQLearningConfig,
+}

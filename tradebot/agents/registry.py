@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradebot.agents.a2c import A2C
-from tradebot.agents.configs import AgentConfig
-from tradebot.agents.dqn import DQN
-from tradebot.agents.ppo import PPO
-from tradebot.core import Box, Space
+import numpy as np
 
-AGENTS: dict[str, type[DQN] | type[PPO] | type[A2C]] = {"dqn": DQN, "ppo": PPO, "a2c": A2C}
+from tradebot.agents.a2c import A2C
+from tradebot.agents.configs import AgentConfig, TabularConfig
+from tradebot.agents.double_q_learning import DoubleQLearning
+from tradebot.agents.dqn import DQN
+from tradebot.agents.expected_sarsa import ExpectedSARSA
+from tradebot.agents.ppo import PPO
+from tradebot.agents.q_learning import QLearning
+from tradebot.agents.sarsa import SARSA
+from tradebot.core import Box, InputError, Space
+
+Learner = DQN | PPO | A2C | QLearning | SARSA | ExpectedSARSA | DoubleQLearning
+AGENTS: dict[str, type[Learner]] = {
+    "dqn": DQN,
+    "ppo": PPO,
+    "a2c": A2C,
+    "q-learning": QLearning,
+    "sarsa": SARSA,
+    "expected-sarsa": ExpectedSARSA,
+    "double-q-learning": DoubleQLearning,
+}
 
 
 def create(
@@ -20,8 +35,14 @@ def create(
     seeds: Sequence[int],
     steps: int,
     device: str = "cpu",
-) -> DQN | PPO | A2C:
-    """The population that the config describes. Raises InputError where it cannot act in this space."""
+) -> Learner:
+    """The population that the config describes. Raises InputError where it cannot see or act so."""
+    is_numbered = observation_space.shape == (1,) and np.issubdtype(observation_space.low.dtype, np.integer)
+    if is_numbered and not isinstance(config, TabularConfig):
+        raise InputError(
+            f"{config.name} cannot learn from numbered states, which a network would take for amounts:"
+            " take an agent with a table (q-learning, sarsa, expected-sarsa, double-q-learning)"
+        )
     agent = AGENTS[config.name]
     # the name picks the class that takes this very config, which the type checker cannot see
     return agent(config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]

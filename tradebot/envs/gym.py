@@ -15,10 +15,10 @@ PREFIX = "gym:"
 
 
 class GymEnv:
-    """`members x envs` copies of one registered environment with Box observations; discrete or Box actions.
+    """`members x envs` copies of one registered environment, with discrete or Box observations and actions.
 
-    Actions are clipped to the bounds of the Box. Copy b of a member with seed s is seeded by (s, b): it does
-    not depend on how many stand beside it.
+    Discrete observations become a Box of one integer. Actions are clipped to the bounds of their Box. Copy b
+    of a member with seed s is seeded by (s, b): it does not depend on how many stand beside it.
     """
 
     def __init__(self, name: str, seeds: Sequence[int], envs: int) -> None:
@@ -74,9 +74,10 @@ class GymEnv:
         self._started = False
         return self.reset()
 
-    @staticmethod
-    def _stack(observations: list[Any]) -> Array:
-        return np.asarray(observations, dtype=np.float32)
+    def _stack(self, observations: list[Any]) -> Array:
+        is_numbered = self.observation_space.low.dtype == np.int64
+        stacked = np.asarray(observations, dtype=np.int64 if is_numbered else np.float32)
+        return stacked.reshape(self.n_envs, *self.observation_space.shape)
 
 
 def spec(name: str) -> bytes | None:
@@ -102,10 +103,14 @@ def register(pickled: bytes) -> None:
 
 def _spaces(name: str, env: gymnasium.Env[Any, Any]) -> tuple[Box, Space]:
     seen, acted = env.observation_space, env.action_space
-    if not isinstance(seen, gymnasium.spaces.Box):
-        raise InputError(f"{PREFIX}{name}: observations are {seen}; only Box is supported")
+    if isinstance(seen, gymnasium.spaces.Discrete):
+        observed = Box(np.array([seen.start], np.int64), np.array([seen.start + seen.n - 1], np.int64))
+    elif isinstance(seen, gymnasium.spaces.Box):
+        observed = Box(seen.low, seen.high)
+    else:
+        raise InputError(f"{PREFIX}{name}: observations are {seen}; Discrete and Box are supported")
     if isinstance(acted, gymnasium.spaces.Discrete) and acted.start == 0:
-        return Box(seen.low, seen.high), Discrete(int(acted.n))
+        return observed, Discrete(int(acted.n))
     if isinstance(acted, gymnasium.spaces.Box) and len(acted.shape) == 1:
-        return Box(seen.low, seen.high), Box(acted.low, acted.high)
+        return observed, Box(acted.low, acted.high)
     raise InputError(f"{PREFIX}{name}: actions are {acted}; Discrete from 0 and flat Box are supported")

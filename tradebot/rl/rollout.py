@@ -15,6 +15,7 @@ class RolloutBuffer:
 
     def __init__(self, feed: Rollout, members: int, levels: LevelSampler | None = None) -> None:
         self._n_steps = feed.n_steps  # T
+        self._waits = feed.next_action
         self._members = members
         self._levels = levels
         self._columns: dict[str, Array] = {}  # name -> [M, T, B, ...]
@@ -45,13 +46,21 @@ class RolloutBuffer:
         self._filled += 1
 
     def batches(self) -> Iterator[Batch]:
-        """The whole rollout when it is full, nothing before."""
-        if self._filled < self._n_steps:
+        """The whole rollout when it is full, nothing before; if actions are waited for, a step later."""
+        if self._filled < self._n_steps + self._waits:
             return
-        columns, extras = _joined(self._columns), _joined(self._extras)
+        columns, extras = self._columns, self._extras
         self._columns, self._extras, self._filled = {}, {}, 0  # the next one is written elsewhere
+        next_action = None
+        if self._waits:
+            next_action = _joined(columns["action"][:, 1:])
+            self._take(columns, extras, self._n_steps)  # the first step of the next rollout
+        columns, extras = (
+            {name: _joined(value[:, : self._n_steps]) for name, value in part.items()}
+            for part in (columns, extras)
+        )
         weight = columns.pop("weight", None)
-        yield Batch(**columns, next_action=None, extras=extras, index=None, weight=weight)
+        yield Batch(**columns, next_action=next_action, extras=extras, index=None, weight=weight)
 
     def prioritize(self, batch: Batch, priorities: Array) -> None:
         """A rollout forgets at once what it has handed out: only levels can be prioritized."""
@@ -70,22 +79,26 @@ class RolloutBuffer:
     def load_state_dict(self, state: State) -> None:
         self._columns, self._extras, self._filled = {}, {}, 0
         for t in range(state["filled"]):
-            for name, value in state["columns"].items():
-                self._put(self._columns, name, value[:, t])
-            for name, value in state.get("extras", {}).items():
-                self._put(self._extras, name, value[:, t])
-            self._filled += 1
+            self._take(state["columns"], state.get("extras", {}), t)
         if self._levels:
             self._levels.load_state_dict(state["levels"])
+
+    def _take(self, columns: dict[str, Array], extras: dict[str, Array], t: int) -> None:
+        """Add step t of other columns [M, T, B, ...]."""
+        for name, value in columns.items():
+            self._put(self._columns, name, value[:, t])
+        for name, value in extras.items():
+            self._put(self._extras, name, value[:, t])
+        self._filled += 1
 
     def _put(self, columns: dict[str, Array], name: str, value: Array) -> None:
         """Write [M, B, ...] at the step that is being filled."""
         if name not in columns:
             members, *rest = value.shape
-            columns[name] = np.empty((members, self._n_steps, *rest), value.dtype)
+            columns[name] = np.empty((members, self._n_steps + self._waits, *rest), value.dtype)
         columns[name][:, self._filled] = value
 
 
-def _joined(columns: dict[str, Array]) -> dict[str, Array]:
+def _joined(column: Array) -> Array:
     """[M, T, B, ...] -> [M, T x B, ...]"""
-    return {name: value.reshape(len(value), -1, *value.shape[3:]) for name, value in columns.items()}
+    return column.reshape(len(column), -1, *column.shape[3:])
