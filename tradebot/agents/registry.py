@@ -8,9 +8,17 @@ from tradebot.agents.a2c import A2C
 from tradebot.agents.configs import AgentConfig
 from tradebot.agents.dqn import DQN
 from tradebot.agents.ppo import PPO
+from tradebot.agents.reinforce import REINFORCE
+from tradebot.agents.trpo import TRPO
 from tradebot.core import Box, Space
 
-AGENTS: dict[str, type[DQN] | type[PPO] | type[A2C]] = {"dqn": DQN, "ppo": PPO, "a2c": A2C}
+AGENTS: dict[str, type[DQN] | type[PPO] | type[A2C] | type[REINFORCE] | type[TRPO]] = {
+    "dqn": DQN,
+    "ppo": PPO,
+    "a2c": A2C,
+    "reinforce": REINFORCE,
+    "trpo": TRPO,
+}
 
 
 def create(
@@ -20,7 +28,7 @@ def create(
     seeds: Sequence[int],
     steps: int,
     device: str = "cpu",
-) -> DQN | PPO | A2C:
+) -> DQN | PPO | A2C | REINFORCE | TRPO:
     """The population that the config describes. Raises InputError where it cannot act in this space."""
     agent = AGENTS[config.name]
     # the name picks the class that takes this very config, which the type checker cannot see
