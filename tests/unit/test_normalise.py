@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -134,7 +136,9 @@ def test_the_state_comes_back_and_is_a_copy() -> None:
 def test_an_agent_sees_alike_during_a_rollout_and_keeps_its_statistics(name: str) -> None:
     """Only an update changes what it makes of an observation; an agent that is loaded makes the same."""
     bound = np.full(3, np.inf)
-    config = CONFIGS[name](envs=2, hidden=(8,), n_steps=4, normalise_obs=True, normalise_reward=True)
+    settings: dict[str, Any] = {"envs": 2, "hidden": (8,), "n_steps": 4}
+    settings |= {"normalise_obs": True, "normalise_reward": True}
+    config = CONFIGS[name](**settings)
     spaces = Box(-bound, bound), Discrete(2)
     agent, other = (create(config, *spaces, [0, 1], 100) for _ in range(2))
     obs = 100.0 + drawn(10, 2, 8, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ SPACES: dict[str, Space] = {
     "discrete": Discrete(3),
     "continuous": Box(-np.ones(2, np.float32), np.ones(2, np.float32)),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def agent(name: str, space: str = "discrete", **settings: Any) -> Any:
