@@ -17,6 +17,7 @@ import torch
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import AGENTS, create
 from tradebot.core import Agent, Array, Box, Discrete, Replay, Space, State, Step
+from tradebot.rl.checkpoint import joined, split
 from tradebot.rl.loop import memory_for, train
 
 MEMBERS, ENVS = 8, 4
@@ -275,6 +276,25 @@ def test_a_resumed_training_goes_on_bit_for_bit(case: Case) -> None:
     play(resumed, world, other, obs, 167)
     assert same(resumed.state_dict(), agent.state_dict())
     assert same(other.state_dict(), memory.state_dict())
+
+
+@each
+def test_a_population_is_its_members_put_together_and_can_be_taken_apart(case: Case) -> None:
+    def trained(seeds: Sequence[int]) -> State:
+        agent, env, memory = population(case, seeds)
+        play(agent, env, memory, env.reset(), 333)
+        return {"agent": agent.state_dict(), "memory": memory.state_dict()}
+
+    def restored(seeds: Sequence[int], state: State) -> State:
+        agent, _, memory = population(case, seeds)
+        agent.load_state_dict(state["agent"])
+        memory.load_state_dict(state["memory"])
+        return {"agent": agent.state_dict(), "memory": memory.state_dict()}
+
+    whole = trained([0, 1, 2])
+    assert same(joined([trained([0]), trained([1, 2])]), whole)
+    parts = [restored([0, 1], split(whole, 3, 0, 2)), restored([2], split(whole, 3, 2, 3))]
+    assert same(joined(parts), whole)
 
 
 @each

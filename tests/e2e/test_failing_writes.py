@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Answer, Cli
 from tradebot import runs
-from tradebot.api import training
+from tradebot.api import members
 from tradebot.core import State
 
 AAPL = ("--symbols", "AAPL", "--end", "2009-12-31")
@@ -52,7 +52,7 @@ def no_training(*_: object) -> Iterator[Any]:
 def test_a_folder_that_cannot_be_written_is_found_before_the_training(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "train_loop", no_training)
+    monkeypatch.setattr(members, "train_loop", no_training)
     Path("file").write_text("mine")
     for out in ("file", "file/below", "file/far/below"):
         assert_failed(cli(*TRAIN, "--out", out), "Not a directory")
@@ -68,7 +68,7 @@ def test_a_read_only_folder_is_found_before_the_training(cli: Cli, monkeypatch: 
     def read_only(path: Path, mode: int = 0o777) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(training, "train_loop", no_training)
+    monkeypatch.setattr(members, "train_loop", no_training)
     monkeypatch.setattr(os, "mkdir", read_only)
     assert_failed(cli(*TRAIN, "--out", "mine"), "mine/", "Permission denied")
 
@@ -99,7 +99,7 @@ def test_a_training_that_fails_says_what_to_do_and_leaves_nothing(
         raise error
         yield
 
-    monkeypatch.setattr(training, "train_loop", failing)
+    monkeypatch.setattr(members, "train_loop", failing)
     assert_failed(cli(*TRAIN), advice)
     assert list(Path().iterdir()) == []
 
@@ -114,7 +114,7 @@ def test_ctrl_c_leaves_nothing_half_written(
         raise AssertionError("went on")
         yield
 
-    monkeypatch.setattr(training, "train_loop", interrupted)
+    monkeypatch.setattr(members, "train_loop", interrupted)
     answer = cli(*TRAIN, "--name", "mine")
     assert (answer.code, answer.out, answer.err.count("\n")) == (130, "", 1)
     assert answer.err.startswith("tradebot: interrupted")

@@ -16,7 +16,7 @@ from tests.e2e.conftest import Answer, Cli
 from tests.e2e.killed import FILES
 from tests.e2e.test_resume import interrupted_at
 from tradebot import plugins
-from tradebot.api import training
+from tradebot.api import members
 from tradebot.evidence.audit import check_causal
 from tradebot.market import features
 from tradebot.strategies import own
@@ -164,7 +164,7 @@ def test_an_interrupted_training_goes_on_with_the_code_that_it_began_with(
     words = (*TRAIN, "--features", "own.py:f,position", "--name")
     assert cli(*words, "whole").code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_loop", interrupted_at(200, signal.SIGINT))
+        patched.setattr(members, "train_loop", interrupted_at(200, signal.SIGINT))
         assert cli(*words, "mine").code == 130
     Path("own.py").unlink()
     assert cli("train", "--resume", "mine").code == 0

@@ -16,7 +16,7 @@ import tradebot
 from tests.e2e.conftest import Cli
 from tests.e2e.killed import FILES
 from tradebot import runs
-from tradebot.api import training
+from tradebot.api import members
 from tradebot.rl import loop
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_ctrl_c_prints_the_command_that_goes_on(
 ) -> None:
     assert cli(*TRAIN, "--name", "whole").code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_loop", interrupted_at(200, number))
+        patched.setattr(members, "train_loop", interrupted_at(200, number))
         answer = cli(*TRAIN, "--name", "mine")
     told = "tradebot: interrupted at step 200 of 400; go on with: tradebot train --resume runs/mine\n"
     assert (answer.code, answer.out, answer.err) == (130, "", told)
@@ -73,7 +73,7 @@ def test_ctrl_c_prints_the_command_that_goes_on(
 def test_a_foreign_environment_goes_on_with_new_episodes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("train", "a2c", "--env", "gym:CartPole-v1", "--steps", 400, "--seeds", 1, "--name", "mine")
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_loop", interrupted_at(200, signal.SIGINT))
+        patched.setattr(members, "train_loop", interrupted_at(200, signal.SIGINT))
         assert cli(*words).code == 130
     assert cli("train", "--resume", "mine").code == 0
     assert tradebot.open_run("mine").manifest.evaluation is not None
@@ -98,7 +98,7 @@ def test_prices_that_have_changed_are_refused(
     prices.to_csv("prices.csv", index=False)
     words = ("train", "a2c", "--data", "prices.csv", "--steps", 400, "--seeds", 1, "--name", "mine")
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_loop", interrupted_at(200, signal.SIGINT))
+        patched.setattr(members, "train_loop", interrupted_at(200, signal.SIGINT))
         assert cli(*words).code == 130
     prices.assign(volume=prices["volume"] + 1).to_csv("prices.csv", index=False)
     answer = cli("train", "--resume", "mine")
@@ -114,7 +114,7 @@ def test_settings_that_have_changed_are_refused(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, old: str, new: str
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_loop", interrupted_at(200, signal.SIGINT))
+        patched.setattr(members, "train_loop", interrupted_at(200, signal.SIGINT))
         assert cli(*TRAIN, "--name", "mine").code == 130
     config = Path("runs/mine/config.toml")
     assert old in config.read_text()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tradebot.api.log import LINES, Log
+from tradebot.api.log import LINES, Log, merged
 from tradebot.files import to_json
 from tradebot.rl.loop import Event
 
@@ -58,3 +58,23 @@ def test_a_log_that_goes_on_says_what_an_uninterrupted_one_says() -> None:
     for event in events(50, 100):
         after.add(event)
     assert to_json(after.lines()) == to_json(whole.lines())
+
+
+def test_logs_of_parts_are_merged_to_the_log_of_all() -> None:
+    whole, one, two = (Log(members, steps=LINES, scale=1.0) for members in (3, 1, 2))  # spans of 1
+    moments = [  # members of which an episode ended, and whether there was an update
+        ([], False),  # no line
+        ([0], False),  # a line of the first part alone
+        ([1, 2, 2], False),  # of the second alone
+        ([], True),
+        ([0, 2], True),
+    ]
+    for step, (ended, is_update) in enumerate(moments, start=1):
+        for log, first, last in [(whole, 0, 3), (one, 0, 1), (two, 1, 3)]:
+            mine = np.array([m - first for m in ended if first <= m < last], dtype=np.int64)
+            losses = {"b": step + np.arange(3.0), "a": np.ones(3)} if is_update else None
+            part = losses and {name: value[first:last] for name, value in losses.items()}
+            log.add(Event(step, mine, first + mine + 0.5 * step, part, NOTHING))
+    lines = merged([one.lines(), two.lines()], [1, 2])
+    assert [to_json(line) for line in lines] == [to_json(line) for line in whole.lines()]
+    assert [line["step"] for line in lines] == [2, 3, 4, 5]

@@ -36,6 +36,11 @@ class Experiment(NamedTuple):
         """[M] one per member."""
         return list(range(self.run.seed, self.run.seed + self.run.seeds))
 
+    def of_members(self, first: int, last: int) -> Experiment:
+        """The same with the members first .. last - 1 alone."""
+        run = self.run.model_copy(update={"seed": self.run.seed + first, "seeds": last - first})
+        return self._replace(run=run)
+
     def sections(self) -> dict[str, Config]:
         """What config.toml holds."""
         return {

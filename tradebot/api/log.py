@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,22 @@ class Log:
         if line:
             self._lines.append({"step": step, **line})
         self._total[:], self._episodes[:], self._losses = 0.0, 0, {}
+
+
+def merged(parts: Sequence[list[dict[str, Any]]], members: Sequence[int]) -> list[dict[str, Any]]:
+    """The lines of a population from those of its parts, each of so many members."""
+    by_step = [{line["step"]: line for line in part} for part in parts]
+    lines = []
+    for step in sorted(set().union(*by_step)):
+        found = [part.get(step, {}) for part in by_step]
+        line: dict[str, Any] = {"step": step}
+        if any("episodes" in part for part in found):
+            for name, nothing in (("episodes", 0), ("return", math.nan)):
+                pairs = zip(found, members, strict=True)
+                line[name] = [value for part, m in pairs for value in part.get(name, [nothing] * m)]
+        losses = sorted(found[0].keys() - {"step", "episodes", "return"})
+        lines.append(line | {name: [value for part in found for value in part[name]] for name in losses})
+    return lines
 
 
 def _rounded(values: Array) -> list[float]:

@@ -6,32 +6,28 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from tradebot import files, runs
 from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
-from tradebot.api.log import Log
-from tradebot.api.observing import observe
-from tradebot.api.prices import resolve, source_of
+from tradebot.api.members import Members, Outcome, environment
+from tradebot.api.prices import source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
+from tradebot.api.workers import Workers, pays, processes
 from tradebot.config import read_toml
 from tradebot.core import Agent, Array, Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
 from tradebot.envs.gym import GymEnv
-from tradebot.market.env import TradingEnv, reward_scale, span
-from tradebot.rl import checkpoint
 from tradebot.rl.evaluate import episode_returns
-from tradebot.rl.loop import Event, memory_for
-from tradebot.rl.loop import train as train_loop
 from tradebot.stats.metrics import spread
 from tradebot.strategies.rules import FIXED, RULES
 
@@ -46,6 +42,7 @@ def train(
     config: str | Path | None = None,
     out: str | Path = runs.ROOT,
     name: str | None = None,
+    workers: int | None = None,
     progress: Progress | None = None,
     command: str = "",
     **settings: Any,
@@ -54,6 +51,8 @@ def train(
 
     settings are the fields of RunConfig, TradingConfig, Costs and the agent's config, e.g. `symbols="AAPL"`,
     `end="2009-12-31"`, `seeds=4`, `learning_rate=1e-3`; they go before those of the TOML file `config`.
+    `workers`, the processes over which the members are split, change nothing but the time it takes: one for
+    each core by default, but one in all until two seconds of training show that some twenty are to come.
     Raises InputError for wrong settings or prices and for a name that is taken, OSError if the folder cannot
     be written, both before the training where it can be known then, and Interrupted after Ctrl-C or SIGTERM:
     `resume` goes on with what it leaves.
@@ -65,7 +64,7 @@ def train(
     if name is not None:
         _check_name(name)
     plan = _with_source(plan)
-    env, facts, scale, code = _environment(plan)
+    env, facts, scale, code = environment(plan)
     manifest = runs.Manifest(
         agent=agent,
         env=plan.run.env,
@@ -81,15 +80,15 @@ def train(
         with files.new_folder(wanted, numbered=name is None) as (aside, folder):
             runs.begin(aside, plan.sections(), manifest, code)
         try:
-            return _go_on(folder, plan, manifest, env, scale, progress)
+            return _go_on(folder, plan, manifest, env, scale, progress, workers)
         except BaseException:
             if not runs.checkpoints(folder):  # nothing in it that a person could want
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
-def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
-    """Go on with a training that was interrupted, from its latest checkpoint.
+def resume(run: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Run:
+    """Go on with a training that was interrupted, from its latest checkpoint; `workers` as for `train`.
 
     The finished run is the same, bit for bit, as if nothing had happened (a foreign environment excepted,
     which starts new episodes). Raises InputError for a run that is finished, or whose prices have changed.
@@ -103,12 +102,12 @@ def resume(run: str | Path, *, progress: Progress | None = None) -> Run:
     if (plan.run.seeds, plan.run.steps) != (manifest.seeds, manifest.steps):
         raise InputError(f"{folder / 'config.toml'}: changed since the training began, which cannot go on so")
     _check_device(plan.run.device)
-    env, facts, scale, _ = _environment(plan, runs.code_of(stored))
+    env, facts, scale, _ = environment(plan, runs.code_of(stored))
     if facts and facts["data"] != manifest.data:
         raise InputError(
             f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
         )
-    return _go_on(folder, plan, manifest, env, scale, progress)
+    return _go_on(folder, plan, manifest, env, scale, progress, workers)
 
 
 def _go_on(
@@ -118,20 +117,21 @@ def _go_on(
     env: Env,
     scale: float,
     progress: Progress | None,
+    workers: int | None,
 ) -> Run:
     """Train from the latest checkpoint in the folder, if there is one, to the end, and write the result."""
     with one_thread():
-        learner, log, seconds = _learn(folder, plan, env, scale, progress)
-        weights = runs.packed(learner.state_dict())
+        outcome, seconds = _learn(folder, plan, env, scale, progress, workers)
+        weights = runs.packed(outcome.agent)
         done = {
             "seconds": round(seconds, 3),
             "steps_per_second": round(plan.run.steps * plan.run.seeds / seconds, 1),
             "status": "finished",
             "finished": datetime.now(UTC).replace(microsecond=0),
             "weights": files.checksum(weights),
-            "evaluation": None if plan.is_trading else _evaluation(plan, learner),
+            "evaluation": None if plan.is_trading else _evaluation(plan, _learner(plan, env, outcome)),
         }
-    runs.finish(folder, manifest.model_copy(update=done), weights, log.lines())
+    runs.finish(folder, manifest.model_copy(update=done), weights, outcome.lines)
     return Run(folder)
 
 
@@ -143,75 +143,46 @@ def _with_source(plan: Experiment) -> Experiment:
 
 
 def _learn(
-    folder: Path, plan: Experiment, env: Env, scale: float, progress: Progress | None
-) -> tuple[Agent, Log, float]:
-    """The trained population, what happened on the way, and how long it took [s]."""
-    seeds, steps = plan.seeds, plan.run.steps
-    learner = create(plan.agent, env.observation_space, env.action_space, seeds, steps, plan.run.device)
-    memory = memory_for(learner, env, seeds, steps)
-    log, standing, before = Log(len(seeds), steps, scale), None, 0.0
-    if saved := runs.read_checkpoint(folder):
-        try:
-            standing = checkpoint.restore(saved, learner, env, memory)
-            log.load_state_dict(saved["log"])
-            before = saved["seconds"]
-        except (KeyError, IndexError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{folder}: the checkpoint does not fit config.toml ({reason:.120})") from None
+    folder: Path, plan: Experiment, env: Env, scale: float, progress: Progress | None, workers: int | None
+) -> tuple[Outcome, float]:
+    """What the population has learned, what happened on the way, and how long it took [s]."""
+    steps, every = plan.run.steps, plan.run.checkpoint_every
+    saved = runs.read_checkpoint(folder)
+    before, begun = (saved["seconds"], saved["loop"]["step"]) if saved else (0.0, 0)
+    most = processes(plan, workers)
     started = kept = time.perf_counter()
-    with stop_requests() as stop_is_asked:
-        for event in train_loop(learner, env, memory, len(seeds), steps, standing):
-            if log.add(event):
-                _check_finite(event)
-                if progress:
-                    progress(min(event.step, steps), steps, f"training {len(seeds)} x {plan.agent.name}")
+    team: Members | Workers = Members(folder, plan, env, scale, saved)
+    with stop_requests() as stop_is_asked, ExitStack() as stack:
+        if workers and most > 1:
+            team = stack.enter_context(Workers(folder, plan, most, saved))
+        moments = team.train()
+        while moment := next(moments, None):
+            step, is_told = moment
+            if is_told and progress:
+                progress(min(step, steps), steps, f"training {plan.run.seeds} x {plan.agent.name}")
             now, asked = time.perf_counter(), stop_is_asked()
-            if event.step < steps and (asked or now - kept >= plan.run.checkpoint_every):
-                state = checkpoint.gather(learner, env, memory, event)
-                state |= {"log": log.state_dict(), "seconds": before + now - started}
-                runs.write_checkpoint(folder, event.step, state)
+            if step < steps and (asked or now - kept >= every):
+                runs.write_checkpoint(folder, step, team.state() | {"seconds": before + now - started})
                 kept = time.perf_counter()
                 if asked:
-                    raise Interrupted(folder, event.step, steps)
-    return learner, log, before + time.perf_counter() - started
+                    raise Interrupted(folder, step, steps)
+            elif most > 1 and isinstance(team, Members) and pays(now - started, step - begun, steps - step):
+                if plan.is_trading:
+                    saved = team.state()
+                elif kept != started:  # what was tried cannot be taken back any more
+                    continue
+                team = stack.enter_context(Workers(folder, plan, most, saved))
+                moments = team.train()
+        return team.outcome(), before + time.perf_counter() - started
 
 
-def _environment(
-    plan: Experiment, code: Path | None = None
-) -> tuple[Env, dict[str, Any], float, dict[str, bytes]]:
-    """The training environment, what the manifest says of its data, the scale of its reward, and the code of
-    a person's own features, which is taken from the folder `code` if one is given: file -> content.
-    """
-    seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
-    if not plan.is_trading:
-        return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
-    bars = resolve(market.symbols, market.data, market.raw)
-    table, reward, kept = observe(bars, market, code)
-    first, last = span(bars, market.start or None, market.end or None, table.warmup)
-    scale = reward_scale(bars, first, last) if reward.is_return else 1.0
-    env = TradingEnv(
-        bars,
-        market,
-        plan.costs,
-        first=first,
-        last=last,
-        seeds=seeds,
-        envs=envs,
-        window=market.window,
-        reward=reward,
-        reward_scale=scale,
-        table=table,
+def _learner(plan: Experiment, env: Env, outcome: Outcome) -> Agent:
+    """The trained population, which may have been trained in other processes."""
+    agent = create(
+        plan.agent, env.observation_space, env.action_space, plan.seeds, plan.run.steps, plan.run.device
     )
-    data = runs.TrainingData(
-        source=bars.source,
-        symbols=bars.symbols,
-        start=bars.timestamps[first].item(),
-        end=bars.timestamps[last].item(),
-        fingerprint=bars.fingerprint,
-        observed=bars.rows(0, last).fingerprint,
-    )
-    checksums = {file: files.checksum(content) for file, content in kept.items()}
-    return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
+    agent.load_state_dict(outcome.agent)
+    return agent
 
 
 def _evaluation(plan: Experiment, learner: Agent) -> runs.Evaluation:
@@ -240,13 +211,6 @@ def _check_name(name: str) -> None:
 def _versions() -> dict[str, str]:
     packages = ("tradebot", "numpy", "torch", "numba", "pandas", "gymnasium")
     return {"python": platform.python_version()} | {package: version(package) for package in packages}
-
-
-def _check_finite(event: Event) -> None:
-    """Raise FloatingPointError where the losses have become useless: whoever acts by argmax would hide it."""
-    for name, values in (event.metrics or {}).items():
-        if not np.isfinite(values).all():
-            raise FloatingPointError(f"training has diverged: {name} is not finite at step {event.step:,}")
 
 
 def _check_device(device: str) -> None:

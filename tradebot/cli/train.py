@@ -24,15 +24,27 @@ if TYPE_CHECKING:
 RESUME = typer.Option(
     help="Go on with this run, which was interrupted: its folder, or its name under runs/", metavar="RUN"
 )
+WORKERS = typer.Option(
+    help="Processes over which the members are split; the result is the same (default: one for each core, but"
+    " one in all while a training is too short to gain by it, that is, less than about 20 seconds are left)"
+)
 
 
 def resume(
-    ctx: typer.Context, resume: Annotated[str | None, RESUME] = None, json: console.Json = False
+    ctx: typer.Context,
+    resume: Annotated[str | None, RESUME] = None,
+    workers: Annotated[int | None, WORKERS] = None,
+    json: console.Json = False,
 ) -> None:
     """What `tradebot train` does without an agent."""
     if resume is None:
         if json and ctx.invoked_subcommand:
             raise InputError(f"write --json behind the agent: tradebot train {ctx.invoked_subcommand} --json")
+        if workers and ctx.invoked_subcommand:
+            raise InputError(
+                "write --workers behind the agent:"
+                f" tradebot train {ctx.invoked_subcommand} --workers {workers}"
+            )
         console.help_without_command(ctx)
         return
     if ctx.invoked_subcommand:
@@ -40,7 +52,7 @@ def resume(
     from tradebot import api
 
     with console.progress_bar() as progress, _resumable():
-        run = api.resume(resume, progress=progress)
+        run = api.resume(resume, workers=workers, progress=progress)
     _show(run, json)
 
 
@@ -56,7 +68,13 @@ NAME = typer.Option(help="Name of the run (default: agent, symbol and time)")
 
 
 def _train(
-    agent: str, config: Path | None, out: Path, name: str | None, json: bool, settings: dict[str, Any]
+    agent: str,
+    config: Path | None,
+    out: Path,
+    name: str | None,
+    workers: int | None,
+    json: bool,
+    settings: dict[str, Any],
 ) -> None:
     from tradebot import api
 
@@ -66,6 +84,7 @@ def _train(
             config=config,
             out=out,
             name=name,
+            workers=workers,
             progress=progress,
             command=console.command_line(),
             **settings,
@@ -118,11 +137,12 @@ def _command_for(agent: str) -> None:
         config: Annotated[Path | None, FILE] = None,
         out: Annotated[Path, OUT] = Path("runs"),
         name: Annotated[str | None, NAME] = None,
+        workers: Annotated[int | None, WORKERS] = None,
         json: console.Json = False,
         *,
         settings: dict[str, Any],
     ) -> None:
-        _train(agent, config, out, name, json, settings)
+        _train(agent, config, out, name, workers, json, settings)
 
     model = CONFIGS[agent]
     example = f"tradebot train {agent} --symbols AAPL --end 2009-12-31"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,6 +75,27 @@ class GymEnv:
     @staticmethod
     def _stack(observations: list[Any]) -> Array:
         return np.asarray(observations, dtype=np.float32)
+
+
+def spec(name: str) -> bytes | None:
+    """How another process makes this registered environment, pickled; None if it could not.
+
+    It cannot where the environment is written in the script or notebook that runs: only files are imported.
+    """
+    try:
+        found = gymnasium.spec(name)
+        pickled = pickle.dumps(found)
+    except (gymnasium.error.Error, ImportError, pickle.PicklingError, AttributeError, TypeError):
+        return None
+    entry = found.entry_point
+    module = entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "__main__")
+    return None if module == "__main__" else pickled
+
+
+def register(pickled: bytes) -> None:
+    """Let this process make what `spec` gave in another one."""
+    found = pickle.loads(pickled)
+    gymnasium.registry.setdefault(found.id, found)
 
 
 def _spaces(name: str, env: gymnasium.Env[Any, Any]) -> tuple[Box, Space]:
