@@ -105,9 +105,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sarsa": {},
     "expected-sarsa": {"epsilon_start": 0.5, "bins": 4},
     "double-q-learning": {"learning_rate_end": 0.1},
+    "reinforce": {"hidden": (16, 16), "n_steps": 32},
+    "trpo": {"hidden": (16, 16), "n_steps": 32, "batch": 32, "epochs": 2},
 }
 TABULAR = tuple(AGENTS[name] for name, config in CONFIGS.items() if issubclass(config, TabularConfig))
 OPTIONS = {"per": True, "dueling": True, "n_step": 3}
+NORMALISED = {"normalise_obs": True, "normalise_reward": True}
+# What a member leaves out by itself must not depend on what the others leave out.
+STOPPED = {"target_kl": 1e-3, "value_clip": 0.1, "clip_schedule": "linear", "learning_rate": 5e-3}
 CASES = {
     **{name: Case(name, settings) for name, settings in SETTINGS.items()},
     **{f"{name}, one feature": Case(name, settings, n_obs=1) for name, settings in SETTINGS.items()},
@@ -116,6 +121,18 @@ CASES = {
     "a2c, continuous": Case("a2c", SETTINGS["a2c"] | {"entropy": 0.01}, discrete=False),
     "ppo, continuous": Case("ppo", SETTINGS["ppo"] | {"entropy": 0.01}, discrete=False),
     "ppo, default widths": Case("ppo", SETTINGS["ppo"] | {"hidden": (64, 64)}),
+    "ppo that stops": Case("ppo", SETTINGS["ppo"] | STOPPED | NORMALISED),
+    "a2c, normalised": Case("a2c", SETTINGS["a2c"] | NORMALISED | {"learning_rate_schedule": "constant"}),
+    "reinforce without baseline": Case("reinforce", SETTINGS["reinforce"] | {"baseline": False}),
+    "reinforce without an end": Case(
+        "reinforce", SETTINGS["reinforce"] | {"baseline": False, "n_steps": 8, "entropy": 0.01}
+    ),
+    "reinforce, continuous": Case("reinforce", SETTINGS["reinforce"] | NORMALISED, discrete=False),
+    "trpo, continuous": Case("trpo", SETTINGS["trpo"] | NORMALISED, discrete=False),
+    "trpo that goes back": Case(
+        "trpo", SETTINGS["trpo"] | {"target_kl": 0.3, "line_search_steps": 1, "cg_steps": 4}
+    ),
+    "trpo, default widths": Case("trpo", SETTINGS["trpo"] | {"hidden": (64, 64)}),
 }
 each = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
@@ -218,6 +235,8 @@ def test_an_update_moves_every_member_and_reports_on_each(case: Case) -> None:
         assert all(value.shape == (MEMBERS,) and np.isfinite(value).all() for value in metrics.values())
     after = leaves(agent.state_dict())
     weights = [name for name in before if name.endswith(".0.weight") or name.split("/")[-1] == "q"]
+    if not case.settings.get("baseline", True):
+        weights = [name for name in weights if "value" not in name]  # nobody asks it
     assert weights
     for name in weights:
         assert (before[name] != after[name]).any(axis=(1, 2)).all()
@@ -411,6 +430,8 @@ PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, setti
     "sarsa": (3_000, {"learning_rate": 0.2}),
     "expected-sarsa": (3_000, {"learning_rate": 0.2}),
     "double-q-learning": (3_000, {"learning_rate": 0.2}),
+    "reinforce": (12_000, {"hidden": (32,), "n_steps": 8, "learning_rate": 2e-2}),
+    "trpo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
 }
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tradebot.rl.losses import clipped_surrogate, huber, shares, td_target, weighted_mean
+from tradebot.rl.losses import (
+    approximate_divergence,
+    clipped_surrogate,
+    clipped_value_loss,
+    huber,
+    shares,
+    td_target,
+    weighted_mean,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +36,31 @@ def test_the_clipped_surrogate_by_hand(ratio: float, advantage: float, expected:
     assert loss.item() == pytest.approx(expected, abs=1e-6)
     assert found.item() == pytest.approx(slope, abs=1e-6)
     assert gradient.item() == pytest.approx(slope, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "slope"),  # old value 1, target 2, bound 0.5
+    [
+        pytest.param(1.2, 0.64, -1.6, id="within the bounds: (1.2 - 2)^2"),
+        pytest.param(1.9, 0.25, 0.0, id="already further: (1.5 - 2)^2, and no further"),
+        pytest.param(0.1, 2.25, 0.0, id="further the other way: (0.5 - 2)^2, and not back either"),
+    ],
+)
+def test_the_clipped_value_loss_by_hand(value: float, expected: float, slope: float) -> None:
+    here = torch.tensor([[value]], requires_grad=True)
+    loss, found = clipped_value_loss(here, torch.tensor([[1.0]]), torch.tensor([[2.0]]), 0.5)
+    (gradient,) = torch.autograd.grad(loss.sum(), here)
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+    assert found.item() == pytest.approx(slope, abs=1e-6)
+    assert gradient.item() == pytest.approx(slope, abs=1e-6)
+
+
+def test_the_approximate_divergence_has_the_true_one_as_its_mean() -> None:
+    old, new = torch.tensor([0.5, 0.3, 0.2]).log(), torch.tensor([0.2, 0.3, 0.5]).log()
+    each = approximate_divergence(new, old)
+    # .5 ln(.5 / .2) + .2 ln(.2 / .5) = .3 ln 2.5
+    assert (old.exp() * each).sum().item() == pytest.approx(0.3 * 0.9162907, abs=1e-6)
+    assert (each >= 0).all() and each[1] == 0
 
 
 def test_huber_is_torchs_with_its_gradient() -> None:

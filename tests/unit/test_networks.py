@@ -118,6 +118,43 @@ def test_several_networks_and_vectors_share_one_tensor() -> None:
         torch.testing.assert_close(torch.as_tensor(moved[f"{name}.0.weight"]), expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("activation", [TANH, RELU])
+@pytest.mark.parametrize("sizes", [(2, 64, 64, 3), (1, 5, 1), (4, 1, 2), (3, 7)])
+def test_a_tangent_is_the_change_of_the_output_along_a_direction(
+    sizes: Sequence[int], activation: Activation
+) -> None:
+    networks, aside = (somewhere(sizes, COMPANY, activation) for _ in range(2))
+    aside.flat *= 0.7  # any direction will do that leaves the padding zero
+    x, direction = rows(COMPANY, 10, sizes[0], stream=2), aside.flat.double()
+    found = networks.tangent("net", networks.trace("net", x), aside.flat)
+    start, outputs = networks.flat.double(), []
+    for step in (-1e-6, 1e-6):  # in double precision
+        networks.flat = start + step * direction
+        networks._blocks = networks._cut(networks.flat)
+        outputs.append(networks.mlp("net", x.double()))
+    torch.testing.assert_close(found, ((outputs[1] - outputs[0]) / 2e-6).float(), atol=1e-4, rtol=1e-3)
+
+
+def test_backward_is_the_transpose_of_the_tangent() -> None:
+    """slope . (J direction) = (J^T slope) . direction"""
+    networks, aside = somewhere((3, 9, 4), COMPANY), somewhere((3, 9, 4), [100 + m for m in COMPANY])
+    trace, slope = networks.trace("net", rows(COMPANY, 10, 3, stream=2)), rows(COMPANY, 10, 4, stream=3)
+    forward = (networks.tangent("net", trace, aside.flat) * slope).sum((1, 2))
+    networks.backward("net", trace, slope)
+    torch.testing.assert_close((networks.gradient * aside.flat).sum(1), forward, atol=1e-4, rtol=1e-5)
+
+
+def test_the_tangent_of_a_vector_is_its_part_of_the_direction() -> None:
+    networks = Networks({"net": (2, 3)}, [0, 1], vectors={"free": 4})
+    direction = torch.zeros_like(networks.flat)
+    networks.backward_vector("free", torch.arange(8.0).view(2, 1, 4))
+    direction += networks.gradient
+    assert networks.tangent_vector("free", direction).tolist() == [
+        [[0.0, 1.0, 2.0, 3.0]],
+        [[4.0, 5.0, 6.0, 7.0]],
+    ]
+
+
 def test_a_members_loss_moves_only_its_own_parameters() -> None:
     networks = somewhere((2, 8, 1), [0, 1, 2])
     slope = torch.zeros(3, 5, 1)
@@ -209,6 +246,18 @@ def test_a_member_alone_computes_what_it_computes_in_company(sizes: Sequence[int
         fewer_output, fewer_gradient = output_and_gradient(sizes, COMPANY[chosen], n)
         assert torch.equal(fewer_output, output[chosen])
         assert torch.equal(fewer_gradient, gradient[chosen])
+
+
+@pytest.mark.parametrize("n", [1, 5, 64])
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 64, 64, 3), (17, 256, 255, 9), (20, 100, 33, 1)])
+def test_a_member_alone_has_the_tangent_that_it_has_in_company(sizes: Sequence[int], n: int) -> None:
+    def tangent(seeds: Sequence[int]) -> Tensor:
+        networks, aside = somewhere(sizes, seeds), somewhere(sizes, [100 + seed for seed in seeds])
+        return networks.tangent("net", networks.trace("net", rows(seeds, n, sizes[0], stream=2)), aside.flat)
+
+    together = tangent(COMPANY)
+    for chosen in (slice(0, 1), slice(5, 6), slice(3, 6)):
+        assert torch.equal(tangent(COMPANY[chosen]), together[chosen])
 
 
 @pytest.mark.parametrize("n_out", [1, 2, 3, 16, 64, 256])

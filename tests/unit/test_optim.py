@@ -97,6 +97,18 @@ def test_a_masked_member_stays_as_it_is_and_the_others_do_not_notice(poison: flo
     assert torch.equal(nets.flat[mask], free.flat[mask])
 
 
+def test_nothing_happens_where_all_are_masked() -> None:
+    nets = networks(SEEDS)
+    adam = Adam(nets, max_grad_norm=0.5)
+    regress(nets, SEEDS, 0)
+    adam.step(1e-2)
+    kept, state = nets.flat.clone(), copy.deepcopy(adam.state_dict())
+    regress(nets, SEEDS, 1)
+    adam.step(1e-2, torch.zeros(len(SEEDS), dtype=torch.bool))
+    assert torch.equal(nets.flat, kept)
+    assert all(np.array_equal(value, state[name]) for name, value in adam.state_dict().items())
+
+
 def test_a_member_that_was_masked_from_the_first_step_starts_later_as_if_nothing_had_been() -> None:
     nets, fresh = networks([0, 1]), networks([0, 1])
     adam = Adam(nets, max_grad_norm=0.5)

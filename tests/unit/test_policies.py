@@ -48,7 +48,7 @@ def test_the_categorical_says_what_torch_says() -> None:
     output = numbers(0, 3, 50, 5)
     other = output.clone().requires_grad_()
     action = torch.as_tensor(np.random.default_rng(1).integers(0, 5, (3, 50)))
-    log_prob, entropy, slopes = Categorical(5).judge(output, None, action)
+    log_prob, entropy, slopes, _ = Categorical(5).judge(output, None, action)
     reference = torch.distributions.Categorical(logits=other)
     torch.testing.assert_close(log_prob, reference.log_prob(action), atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(entropy, reference.entropy(), atol=1e-6, rtol=1e-6)
@@ -65,7 +65,7 @@ def test_the_mode_is_the_likeliest_action() -> None:
 
 def test_two_logits_far_apart_leave_nothing_undefined() -> None:
     output, action = torch.tensor([[[500.0, -500.0]]]), torch.tensor([[1]])
-    log_prob, entropy, slopes = Categorical(2).judge(output, None, action)
+    log_prob, entropy, slopes, _ = Categorical(2).judge(output, None, action)
     assert log_prob.item() == -1000.0
     assert entropy.item() == 0.0
     assert slopes(torch.ones(1, 1), torch.ones(1, 1))[0].tolist() == [[[-1.0, 1.0]]]
@@ -89,7 +89,7 @@ def test_the_gaussian_says_what_torch_says() -> None:
     output, action = numbers(0, 3, 50, 2), numbers(1, 3, 50, 2)
     log_std = 0.3 * numbers(2, 3, 1, 2)
     others = [part.clone().requires_grad_() for part in (output, log_std)]
-    log_prob, entropy, slopes = Gaussian(2).judge(output, log_std, action)
+    log_prob, entropy, slopes, _ = Gaussian(2).judge(output, log_std, action)
     reference = torch.distributions.Normal(others[0], others[1].exp().expand(3, 50, 2))
     torch.testing.assert_close(log_prob, reference.log_prob(action).sum(-1), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(entropy, reference.entropy().sum(-1), atol=1e-6, rtol=1e-6)
@@ -103,6 +103,55 @@ def test_the_gaussian_says_what_torch_says() -> None:
 def test_the_mode_of_a_gaussian_is_its_mean() -> None:
     mean = numbers(0, 2, 3, 2)
     assert torch.equal(Gaussian(2).mode(mean), mean)
+
+
+# ---- divergence and curvature
+
+
+def test_the_divergence_of_categoricals_is_torchs() -> None:
+    one, other = numbers(0, 3, 50, 5), numbers(1, 3, 50, 5)
+    old, new = (torch.distributions.Categorical(logits=logits) for logits in (one, other))
+    expected = torch.distributions.kl_divergence(old, new)
+    found = Categorical(5).divergence(one, None, other, None)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert not Categorical(5).divergence(one, None, one, None).any()
+
+
+def test_the_divergence_of_gaussians_is_torchs() -> None:
+    means, stds = numbers(0, 2, 3, 50, 2), 0.3 * numbers(1, 2, 3, 1, 2)
+    old, new = (torch.distributions.Normal(*pair) for pair in zip(means, stds.exp(), strict=True))
+    expected = torch.distributions.kl_divergence(old, new).sum(-1)
+    found = Gaussian(2).divergence(means[0], stds[0], means[1], stds[1])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert not Gaussian(2).divergence(means[0], stds[0], means[0], stds[0]).any()
+
+
+def test_the_fisher_matrix_of_a_categorical_is_the_expected_square_of_the_slope() -> None:
+    output, change = numbers(0, 3, 50, 5), numbers(1, 3, 50, 5)
+    expected = torch.zeros_like(output)
+    for a in range(5):  # E_a (d log pi(a)) (d log pi(a) . change)
+        log_prob, _, slopes, fisher = Categorical(5).judge(output, None, torch.full((3, 50), a))
+        slope, _ = slopes(torch.ones(3, 50), torch.zeros(3, 50))
+        expected += log_prob.exp()[..., None] * slope * (slope * change).sum(-1, keepdim=True)
+    found, nothing = fisher(change, None)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert nothing is None
+
+
+def test_the_fisher_matrix_of_a_gaussian_is_the_curvature_of_its_divergence() -> None:
+    output, log_std = numbers(0, 1, 7, 2), 0.3 * numbers(1, 1, 1, 2)
+    judgement = Gaussian(2).judge(output, log_std, output)
+    of_mean, of_std = numbers(2, 1, 7, 2), numbers(3, 1, 1, 2)
+
+    def divergence(mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+        return Gaussian(2).divergence(output.double(), log_std.double(), mean, std).sum()
+
+    here, along = (output.double(), log_std.double()), (of_mean.double(), of_std.double())
+    _, expected = torch.autograd.functional.hvp(divergence, here, along)
+    found = judgement.fisher(of_mean, of_std)
+    torch.testing.assert_close(found[0], expected[0].float(), atol=1e-5, rtol=1e-5)
+    assert found[1] is not None
+    torch.testing.assert_close(7 * found[1], expected[1].float(), atol=1e-5, rtol=1e-5)  # of seven samples
 
 
 # ---- choice
@@ -121,9 +170,10 @@ def test_a_member_is_judged_alone_as_in_company(members: int) -> None:
     slopes = numbers(2, 2, 40, 13)
 
     def judged(chosen: slice) -> list[torch.Tensor]:
-        log_prob, entropy, back = Categorical(3).judge(output[chosen].clone(), None, action[chosen].clone())
-        slope, _ = back(*slopes[:, chosen].clone())
-        return [log_prob, entropy, slope]
+        judgement = Categorical(3).judge(output[chosen].clone(), None, action[chosen].clone())
+        slope, _ = judgement.slopes(*slopes[:, chosen].clone())
+        curved, _ = judgement.fisher(output[chosen].clone(), None)
+        return [judgement.log_prob, judgement.entropy, slope, curved]
 
     together = judged(slice(None))
     for start in (0, 5):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tradebot.core import Array, Batch
-from tradebot.rl.returns import batch_advantage, gae
+from tradebot.rl.returns import batch_advantage, ended_later, gae
 
 
 class Case(NamedTuple):
@@ -129,3 +129,13 @@ def test_a_batch_is_time_major_within_its_member() -> None:
     )
     found = batch_advantage(batch, flat[3], flat[4], steps, 0.9, 0.95)
     assert np.array_equal(found, gae(*case, 0.9, 0.95).reshape(members, -1))
+
+
+def test_an_episode_that_ends_within_the_rollout_is_known_from_there_backwards() -> None:
+    # two environments, three steps, time-major: the first is cut off after its second step, the other goes on
+    no = np.zeros((1, 6), bool)
+    truncated = np.array([[False, False, True, False, False, False]])
+    batch = Batch(no, no, no.astype(float), no, truncated, no, None, {}, None, no, None)
+    assert ended_later(batch, 3).tolist() == [[True, False, True, False, False, False]]
+    assert not ended_later(batch._replace(truncated=no), 3).any()
+    assert ended_later(batch._replace(truncated=no, terminated=truncated), 3).sum() == 2

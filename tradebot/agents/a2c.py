@@ -11,7 +11,7 @@ from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Upda
 from tradebot.rl.actor_critic import ActorCritic
 from tradebot.rl.losses import shares, weighted_mean
 from tradebot.rl.optim import Adam
-from tradebot.rl.returns import batch_advantage
+from tradebot.rl.schedules import scheduled
 
 
 class A2C:
@@ -29,7 +29,7 @@ class A2C:
         self.config = config
         self.feed = Rollout(config.n_steps, windows(config))
         self._steps, self._seen = steps, 0
-        self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
+        self._nets = ActorCritic(config, observation_space, action_space, seeds, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
 
     @torch.inference_mode()
@@ -42,22 +42,13 @@ class A2C:
     def update(self, batch: Batch) -> Update:
         c, nets = self.config, self._nets
         now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))
-        next_value = nets.value(nets.observed(batch.next_obs))  # [M, N]
-        advantage = nets.tensor(
-            batch_advantage(
-                batch,
-                now.value.cpu().numpy(),
-                next_value.cpu().numpy(),
-                c.n_steps,
-                c.gamma,
-                c.gae_lambda,
-            )
-        )
-        weight = None if batch.weight is None else nets.tensor(batch.weight)
+        advantage = nets.advantage(batch, now.value, c.gae_lambda)  # [M, N]
+        weight = nets.weights(batch)
         share = shares(weight, advantage)
         # the value is to become advantage + value: its error is -advantage
         now.backward(-share * advantage, -c.entropy * share, -2.0 * c.value * share * advantage)
-        self._adam.step(c.learning_rate * max(0.0, 1 - self._seen / self._steps))
+        self._adam.step(scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps))
+        nets.learned(batch)
         losses = {
             "policy_loss": weighted_mean(-now.log_prob * advantage, weight),
             "value_loss": weighted_mean(advantage * advantage, weight),

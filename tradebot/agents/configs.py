@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tradebot.config import Config
 from tradebot.core import Curriculum
+from tradebot.rl.schedules import Schedule
 
 # Prioritized price windows, for agents that learn from rollouts.
 _PER = Field(False, description="Prioritized price windows (after Jiang et al. 2021)")
@@ -15,6 +16,17 @@ _PER_ALPHA = Field(0.6, ge=0, le=1, description="Exponent of a window's score, i
 _PER_BETA = Field(1.0, ge=0, le=1, description="Importance exponent; 1 gives the uniform objective back")
 _PER_FLOOR = Field(0.25, gt=0, le=0.5, description="Share of the windows that is drawn uniformly")
 _PER_STALE = Field(0.1, ge=0, le=0.5, description="Share that goes to windows not visited for long")
+
+# Other options of agents that learn from rollouts.
+_SCHEDULE: Schedule = Field(
+    "linear", description="Whether the step size falls linearly to zero or is constant"
+)
+_NORMALISE_OBS = Field(
+    False, description="Observations in deviations from their running mean, within 10; kept with the agent"
+)
+_NORMALISE_REWARD = Field(
+    False, description="Rewards in running deviations of the discounted return, within 10"
+)
 
 
 class DQNConfig(Config):
@@ -60,15 +72,16 @@ class A2CConfig(Config):
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
-    learning_rate: float = Field(
-        1e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
-    )
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size")
+    learning_rate_schedule: Schedule = _SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
     value: float = Field(0.5, ge=0, description="Weight of the value loss")
     max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
+    normalise_obs: bool = _NORMALISE_OBS
+    normalise_reward: bool = _NORMALISE_REWARD
     per: bool = _PER
     per_alpha: float = _PER_ALPHA
     per_beta: float = _PER_BETA
@@ -85,18 +98,89 @@ class PPOConfig(Config):
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
-    learning_rate: float = Field(
-        3e-4, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
-    )
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's first step size")
+    learning_rate_schedule: Schedule = _SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
     batch: int = Field(128, ge=1, description="Transitions per member and update")
     epochs: int = Field(10, ge=1, description="Passes over a rollout")
     clip: float = Field(0.2, gt=0, lt=1, description="Bound of the probability ratio around 1")
+    clip_schedule: Schedule = Field(
+        "constant", description="Whether that bound falls linearly to zero or is constant"
+    )
+    value_clip: float | None = Field(
+        None, gt=0, description="Bound of a value's change per rollout; without it there is none"
+    )
+    target_kl: float | None = Field(
+        None,
+        gt=0,
+        description="Divergence [nats] at whose 1.5-fold a member leaves the rest of a rollout out",
+    )
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
     value: float = Field(0.5, ge=0, description="Weight of the value loss")
     max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
+    normalise_obs: bool = _NORMALISE_OBS
+    normalise_reward: bool = _NORMALISE_REWARD
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
+
+
+class REINFORCEConfig(Config):
+    """Policy gradient with rewards-to-go (Williams 1992) and a learned baseline."""
+
+    actions: ClassVar[str] = "discrete, continuous"
+    name: Literal["reinforce"] = "reinforce"
+    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, description="Widths of the hidden layers"
+    )
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's first step size")
+    learning_rate_schedule: Schedule = _SCHEDULE
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
+    n_steps: int = Field(128, ge=1, description="Steps of each environment per update")
+    baseline: bool = Field(
+        True, description="Learn a value as baseline, and as what follows where an episode was cut off"
+    )
+    entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
+    value: float = Field(0.5, ge=0, description="Weight of the value loss")
+    max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
+    normalise_obs: bool = _NORMALISE_OBS
+    normalise_reward: bool = _NORMALISE_REWARD
+    per: bool = _PER
+    per_alpha: float = _PER_ALPHA
+    per_beta: float = _PER_BETA
+    per_floor: float = _PER_FLOOR
+    per_stale: float = _PER_STALE
+
+
+class TRPOConfig(Config):
+    """Trust region policy optimisation by the natural gradient (Schulman et al. 2015)."""
+
+    actions: ClassVar[str] = "discrete, continuous"
+    name: Literal["trpo"] = "trpo"
+    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, description="Widths of the hidden layers"
+    )
+    target_kl: float = Field(0.01, gt=0, description="Bound of the divergence of an update [nats]")
+    cg_steps: int = Field(15, ge=1, description="Iterations of the conjugate gradient")
+    cg_damping: float = Field(0.1, ge=0, description="What is added to the diagonal of the Fisher matrix")
+    line_search_steps: int = Field(10, ge=1, description="Steps that are tried before none is taken")
+    line_search_shrink: float = Field(0.8, gt=0, lt=1, description="Each is as long as this times the last")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size, of the value")
+    learning_rate_schedule: Schedule = _SCHEDULE
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
+    n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
+    batch: int = Field(128, ge=1, description="Transitions per member and step of the value")
+    epochs: int = Field(10, ge=1, description="Passes of the value over a rollout")
+    max_grad_norm: float = Field(10.0, gt=0, description="Bound of the gradient norm of a member's value")
+    normalise_obs: bool = _NORMALISE_OBS
+    normalise_reward: bool = _NORMALISE_REWARD
     per: bool = _PER
     per_alpha: float = _PER_ALPHA
     per_beta: float = _PER_BETA
@@ -155,7 +239,9 @@ class DoubleQLearningConfig(TabularConfig):
     name: Literal["double-q-learning"] = "double-q-learning"
 
 
-def windows(config: A2CConfig | PPOConfig | TabularConfig) -> Curriculum | None:
+def windows(
+    config: A2CConfig | PPOConfig | REINFORCEConfig | TRPOConfig | TabularConfig,
+) -> Curriculum | None:
     """How the price windows are prioritized, if they are."""
     if not config.per:
         return None
@@ -166,6 +252,8 @@ AgentConfig = (
     DQNConfig
     | A2CConfig
     | PPOConfig
+    | REINFORCEConfig
+    | TRPOConfig
     | QLearningConfig
     | SARSAConfig
     | ExpectedSARSAConfig
@@ -175,6 +263,8 @@ CONFIGS: dict[str, type[AgentConfig]] = {
     "dqn": DQNConfig,
     "ppo": PPOConfig,
     "a2c": A2CConfig,
+    "reinforce": REINFORCEConfig,
+    "trpo": TRPOConfig,
     "q-learning": QLearningConfig,
     "sarsa": SARSAConfig,
     "expected-sarsa": ExpectedSARSAConfig,

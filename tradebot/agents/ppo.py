@@ -10,10 +10,20 @@ from torch import Tensor
 from tradebot.agents.configs import PPOConfig, windows
 from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
 from tradebot.rl.actor_critic import ActorCritic
-from tradebot.rl.losses import clipped_surrogate, normalised, shares, weighted_mean
+from tradebot.rl.losses import (
+    approximate_divergence,
+    clipped_surrogate,
+    clipped_value_loss,
+    normalised,
+    shares,
+    weighted_mean,
+)
+from tradebot.rl.minibatches import minibatches
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
-from tradebot.rl.returns import batch_advantage
+from tradebot.rl.schedules import scheduled
+
+TOLERANCE = 1.5  # times target_kl: a single minibatch may lie by so much (as in OpenAI's baselines)
 
 
 class PPO:
@@ -31,7 +41,7 @@ class PPO:
         self.config = config
         self.feed = Rollout(config.n_steps, windows(config))
         self._steps, self._seen = steps, 0
-        self._nets = ActorCritic(observation_space, action_space, config.hidden, seeds, config.envs, device)
+        self._nets = ActorCritic(config, observation_space, action_space, seeds, device)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
         self._order = Noise(seeds, "minibatches", (config.n_steps * config.envs,))
 
@@ -46,21 +56,16 @@ class PPO:
         c, nets = self.config, self._nets
         obs, action = nets.observed(batch.obs), nets.tensor(batch.action)
         before = nets.judge(obs, action)
-        value, next_value = before.value, nets.value(nets.observed(batch.next_obs))  # [M, N]
-        advantage = nets.tensor(
-            batch_advantage(
-                batch, value.cpu().numpy(), next_value.cpu().numpy(), c.n_steps, c.gamma, c.gae_lambda
-            )
-        )
-        columns = [obs, action, before.log_prob, advantage, advantage + value]
-        columns += [] if batch.weight is None else [nets.tensor(batch.weight)]
-        learning_rate = c.learning_rate * max(0.0, 1 - self._seen / self._steps)
+        advantage, weight = nets.advantage(batch, before.value, c.gae_lambda), nets.weights(batch)  # [M, N]
+        columns = [obs, action, before.log_prob, before.value, advantage]
+        columns += [] if weight is None else [weight]
+        moving = torch.ones(len(advantage), dtype=torch.bool, device=advantage.device)
         losses: dict[str, Tensor] = {}
         for _ in range(c.epochs):
-            order = nets.tensor(self._order.draw().argsort(axis=1))  # [M, N]
-            shuffled = [_pick(column, order).split(c.batch, dim=1) for column in columns]
-            for minibatch in zip(*shuffled, strict=True):
-                losses = self._step(learning_rate, *minibatch)
+            order = nets.tensor(self._order.draw().argsort(axis=1))  # [M, N]; of a stopped member too
+            for minibatch in minibatches(columns, order, c.batch) if moving.any() else ():
+                losses, moving = self._step(losses, moving, *minibatch)
+        nets.learned(batch)
         return Update(
             {name: value.cpu().numpy() for name, value in losses.items()},
             advantage.abs().cpu().numpy() if c.per else None,
@@ -82,30 +87,44 @@ class PPO:
 
     def _step(
         self,
-        learning_rate: float,
+        told: dict[str, Tensor],  # losses [M] of the step before
+        moving: Tensor,  # [M] bool
         obs: Tensor,
         action: Tensor,
         old_log_prob: Tensor,
+        old_value: Tensor,
         advantage: Tensor,
-        target: Tensor,
         weight: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """One step on a minibatch [M, batch], advantages normalised first. Returns its losses [M]."""
-        c = self.config
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """One step on a minibatch [M, batch], advantages normalised first.
+
+        Returns its losses [M] and who goes on: whose policy has not moved further than `target_kl` allows.
+        """
+        c, target = self.config, advantage + old_value
         now = self._nets.judge(obs, action)
-        loss, slope = clipped_surrogate(now.log_prob, old_log_prob, normalised(advantage, weight), c.clip)
-        error, share = now.value - target, shares(weight, advantage)
-        now.backward(slope * share, -c.entropy * share, 2.0 * c.value * error * share)
-        self._adam.step(learning_rate)
-        return {
+        clip = scheduled(c.clip, c.clip_schedule, self._seen, self._steps)
+        loss, slope = clipped_surrogate(now.log_prob, old_log_prob, normalised(advantage, weight), clip)
+        if c.value_clip is None:
+            error = now.value - target
+            value_loss, of_value = error * error, 2.0 * c.value * error
+        else:
+            value_loss, of_value = clipped_value_loss(now.value, old_value, target, c.value_clip)
+            of_value = c.value * of_value
+        share = shares(weight, advantage)
+        losses = {
             "policy_loss": weighted_mean(loss, weight),
-            "value_loss": weighted_mean(error * error, weight),
+            "value_loss": weighted_mean(value_loss, weight),
             "entropy": weighted_mean(now.entropy, weight),
         }
-
-
-def _pick(column: Tensor, index: Tensor) -> Tensor:
-    """column [M, N, ...] at index [M, K] -> [M, K, ...]"""
-    member = torch.arange(len(index), device=index.device)[:, None]
-    picked = column.flatten(0, 1).index_select(0, (member * column.shape[1] + index).flatten())
-    return picked.view(*index.shape, *column.shape[2:])
+        goes_on = None
+        if c.target_kl is not None:
+            losses["kl"] = weighted_mean(approximate_divergence(now.log_prob, old_log_prob), weight)
+            losses = {
+                name: torch.where(moving, value, told.get(name, value)) for name, value in losses.items()
+            }
+            goes_on = moving & (losses["kl"] <= TOLERANCE * c.target_kl)
+        now.backward(slope * share, -c.entropy * share, of_value * share)
+        self._adam.step(
+            scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps), goes_on
+        )
+        return losses, moving if goes_on is None else goes_on

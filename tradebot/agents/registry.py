@@ -13,14 +13,18 @@ from tradebot.agents.dqn import DQN
 from tradebot.agents.expected_sarsa import ExpectedSARSA
 from tradebot.agents.ppo import PPO
 from tradebot.agents.q_learning import QLearning
+from tradebot.agents.reinforce import REINFORCE
 from tradebot.agents.sarsa import SARSA
+from tradebot.agents.trpo import TRPO
 from tradebot.core import Box, InputError, Space
 
-Learner = DQN | PPO | A2C | QLearning | SARSA | ExpectedSARSA | DoubleQLearning
+Learner = DQN | PPO | A2C | REINFORCE | TRPO | QLearning | SARSA | ExpectedSARSA | DoubleQLearning
 AGENTS: dict[str, type[Learner]] = {
     "dqn": DQN,
     "ppo": PPO,
     "a2c": A2C,
+    "reinforce": REINFORCE,
+    "trpo": TRPO,
     "q-learning": QLearning,
     "sarsa": SARSA,
     "expected-sarsa": ExpectedSARSA,

@@ -21,6 +21,25 @@ def clipped_surrogate(
     return torch.maximum(free, clipped), torch.where(free < clipped, 0.0, free)
 
 
+def clipped_value_loss(value: Tensor, old: Tensor, target: Tensor, clip: float) -> tuple[Tensor, Tensor]:
+    """(old + clip(value - old, +-clip) - target)^2, all [M, N]: no gain from moving a value any further.
+
+    Its slope is 0 beyond the bounds.
+    """
+    change = value - old
+    error = old + change.clamp(-clip, clip) - target
+    return error * error, torch.where(change.abs() > clip, 0.0, 2.0 * error)
+
+
+def approximate_divergence(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
+    """An estimate of KL(old || new) from actions of the old policy: rho - 1 - log rho >= 0, all [M, N].
+
+    J. Schulman, "Approximating KL Divergence" (2020), k3.
+    """
+    log_ratio = log_prob - old_log_prob
+    return torch.exp(log_ratio) - 1.0 - log_ratio
+
+
 def weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:
     """Mean over a member's samples of weight x loss: [M, N] and [M, N] or None, which means all 1 -> [M]."""
     return (loss if weight is None else loss * weight).mean(1)

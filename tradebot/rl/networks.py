@@ -71,8 +71,9 @@ class Networks:
         self._activation = activation
         self.flat = torch.zeros((len(seeds), sum(map(math.prod, blocks.values()))), device=device)  # [M, P]
         self.gradient = torch.zeros_like(self.flat)  # as `backward` wrote it last
-        self._blocks = _views(self.flat, blocks)
-        self._slopes = _views(self.gradient, blocks)
+        self._shapes = blocks
+        self._blocks = self._cut(self.flat)
+        self._slopes = self._cut(self.gradient)
         self.parameters = {  # name -> view of flat without its padding, [M, ...]
             name: self._blocks[name][:, :rows, :columns] for name, (rows, columns) in shapes.items()
         }
@@ -115,6 +116,23 @@ class Networks:
         """The same of a vector, from its own slope [M, 1, size]."""
         self._slopes[name][..., : slope.shape[2]] = slope
 
+    def tangent(self, name: str, trace: Sequence[Tensor], direction: Tensor) -> Tensor:
+        """How what `mlp` returned changes as all parameters move in a direction [M, P]: [M, N, out].
+
+        The forward-mode product with the Jacobian, of which `backward` is the transpose.
+        """
+        parts = self._cut(direction)
+        change = torch.baddbmm(parts[f"{name}.0.bias"], trace[0], parts[f"{name}.0.weight"])
+        for i in range(1, len(trace) - 1):
+            through = torch.bmm(self._activation.slope(change, trace[i]), self._blocks[f"{name}.{i}.weight"])
+            by_weight = torch.baddbmm(parts[f"{name}.{i}.bias"], trace[i], parts[f"{name}.{i}.weight"])
+            change = through + by_weight
+        return change[..., : self._sizes[name][-1]]
+
+    def tangent_vector(self, name: str, direction: Tensor) -> Tensor:
+        """The same of a vector: [M, 1, size]"""
+        return self._cut(direction)[name][..., : self.parameters[name].shape[2]]
+
     def state_dict(self) -> State:
         return {name: value.cpu().numpy().copy() for name, value in self.parameters.items()}
 
@@ -124,6 +142,14 @@ class Networks:
             if given.shape != value.shape:  # a copy would broadcast one member to all
                 raise ValueError(f"{name} has shape {tuple(given.shape)}, expected {tuple(value.shape)}")
             value.copy_(given)
+
+    def _cut(self, flat: Tensor) -> dict[str, Tensor]:
+        """flat [M, P] in blocks, padding and all: name -> [M, rows, columns]"""
+        parts = flat.split([math.prod(shape) for shape in self._shapes.values()], dim=1)
+        return {
+            name: part.view(-1, *shape)
+            for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
+        }
 
 
 def _padded(width: int) -> int:
@@ -135,12 +161,6 @@ def in_lines(x: Tensor) -> Tensor:
     """[M, N, width] -> the same, with zeros up to the next whole cache line."""
     missing = -x.shape[-1] % LINE
     return pad(x, (0, missing)) if missing else x
-
-
-def _views(flat: Tensor, blocks: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
-    """flat [M, P] cut into blocks: name -> [M, rows, columns]"""
-    parts = flat.split([math.prod(block) for block in blocks.values()], dim=1)
-    return {name: part.view(-1, *blocks[name]) for name, part in zip(blocks, parts, strict=True)}
 
 
 def _orthogonal(drawn: np.random.Generator, n_in: int, n_out: int, gain: float | None) -> tuple[Array, Array]:

@@ -42,6 +42,8 @@ class Adam:
         rows = self._rows
         if mask is not None:
             rows = [[row for row, moves in zip(part, mask, strict=True) if moves] for part in rows]
+            if not rows[0]:
+                return norm[:, 0]
         flat, gradients, mean, square, count = rows
         torch._fused_adam_(
             flat,

@@ -1,7 +1,8 @@
 """Policies as pure functions of a network's output: sample, mode, log-probability and entropy.
 
 The noise is handed in, because it belongs to the member. With log-probability and entropy comes the function
-that takes the slopes of a loss with respect to them back to the output and the log-deviation.
+that takes the slopes of a loss with respect to them back to the output and the log-deviation, and the product
+with the Fisher matrix of the distribution, which is also the curvature of `divergence` where it is zero.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Judgement(NamedTuple):
     entropy: Tensor  # [M, N] in nats
     # slopes of both -> slopes of the output [M, N, ...] and of log_std [M, 1, A], if there is one
     slopes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
+    # change of the output [M, N, ...] and of log_std -> Fisher matrix times it, of each sample, alike
+    fisher: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 
 
 class Categorical:
@@ -54,7 +57,19 @@ class Categorical:
             slope = -probs * (of_log_prob[:, None] + of_entropy[:, None] * (log_probs + entropy[:, None]))
             return slope.scatter_add_(1, action[:, None], of_log_prob[:, None]).mT, None
 
-        return Judgement(log_probs.gather(1, action[:, None]).squeeze(1), entropy, slopes)
+        def fisher(change: Tensor, of_log_std: Tensor | None) -> tuple[Tensor, None]:
+            """(diag(pi) - pi pi^T) change"""
+            change = change.mT
+            return (probs * (change - (probs * change).sum(1, keepdim=True))).mT, None
+
+        return Judgement(log_probs.gather(1, action[:, None]).squeeze(1), entropy, slopes, fisher)
+
+    def divergence(
+        self, output: Tensor, log_std: Tensor | None, other: Tensor, other_log_std: Tensor | None
+    ) -> Tensor:
+        """KL(pi || other) in nats, from the outputs of both [M, N, n] -> [M, N]"""
+        log_probs, others = (torch.log_softmax(logits.mT.contiguous(), 1) for logits in (output, other))
+        return (log_probs.exp() * (log_probs - others)).sum(1)
 
 
 class Gaussian:
@@ -89,7 +104,21 @@ class Gaussian:
             of_log_std = of_mean * z - of_log_prob[..., None] + of_entropy[..., None]
             return of_mean * per_deviation, of_log_std.sum(1, keepdim=True)
 
-        return Judgement(log_prob, entropy, slopes)
+        def fisher(change: Tensor, of_log_std: Tensor | None) -> tuple[Tensor, Tensor]:
+            """change / sigma^2 of the mean, twice the change of log sigma"""
+            assert of_log_std is not None
+            return change * (per_deviation * per_deviation), 2.0 * of_log_std
+
+        return Judgement(log_prob, entropy, slopes, fisher)
+
+    def divergence(
+        self, output: Tensor, log_std: Tensor | None, other: Tensor, other_log_std: Tensor | None
+    ) -> Tensor:
+        """The same: log tau / sigma + (sigma^2 + distance^2) / (2 tau^2) - 1/2, tau that of the other."""
+        assert log_std is not None and other_log_std is not None
+        narrower, apart = torch.exp(log_std - other_log_std), (output - other) * torch.exp(-other_log_std)
+        each = other_log_std - log_std + 0.5 * (narrower * narrower + apart * apart - 1.0)
+        return each.sum(-1)
 
 
 def policy_for(space: Space) -> Categorical | Gaussian:

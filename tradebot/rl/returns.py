@@ -46,3 +46,10 @@ def batch_advantage(
         lambda_,
     )
     return advantage.reshape(value.shape)
+
+
+def ended_later(batch: Batch, n_steps: int) -> Array:
+    """Whether a transition's episode ended within its rollout, N = T x B, time-major: [M, N] bool."""
+    ended = (batch.terminated | batch.truncated).reshape(len(batch.reward), n_steps, -1)
+    later = np.logical_or.accumulate(ended[:, ::-1], axis=1)[:, ::-1]
+    return later.reshape(batch.reward.shape)
