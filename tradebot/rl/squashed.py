@@ -47,7 +47,7 @@ class SquashedGaussian:
         log_prob = (log_density - log_tanh_slope(u)).sum(-1)
 
         def slopes(of_action: Tensor, of_log_prob: Tensor) -> Tensor:
-            """da / du = 1 - a^2, d log pi / du = 2a; u moves by 1 with the mean, by sigma noise with log sigma.
+            """da / du = 1 - a^2, d log pi / du = 2a; u moves by 1 with the mean, sigma noise with log sigma.
 
             log sigma is in log pi by itself too, at -1. Beyond its bounds it moves nothing.
             """
