@@ -101,7 +101,7 @@ def table() -> Table:
     )
     for column in ("agent", f"{MEMBERS} seeds of ours", "a learner of stable-baselines3"):
         shown.add_column(column, justify="left" if column == "agent" else "right")
-    for name in CONFIGS:
+    for name in OURS:
         with one_thread():
             judged = sorted((theirs(name, seed) for seed in range(LEARNERS)), key=lambda judge: judge.seconds)
             shown.add_row(name, str(ours(name)), str(judged[LEARNERS // 2]))

@@ -6,7 +6,7 @@ numbers are replaced by ours. Then its own `train` does one update or two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -28,14 +28,14 @@ N, OBS, ACTIONS = 64, 3, 2
 HIDDEN = [32, 16]
 BOUND = 2.5  # of our actions; theirs are stored within +-1
 RATE, TAU = 3e-4, 0.02
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "hidden": tuple(HIDDEN),
     "batch": N,
     "learning_rate": RATE,
     "learning_rate_schedule": "constant",
     "tau": TAU,
 }
-THEIRS: Mapping[str, Any] = {"learning_rate": RATE, "batch_size": N, "buffer_size": N, "device": "cpu"}
+THEIRS: dict[str, Any] = {"learning_rate": RATE, "batch_size": N, "buffer_size": N, "device": "cpu"}
 
 
 @pytest.fixture(autouse=True)
@@ -190,7 +190,8 @@ def test_an_update_of_dqn_is_theirs(max_grad_norm: float) -> None:
 def test_two_updates_of_ddpg_and_td3_are_theirs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     twin = name == "td3"
     agent, batch = made(name)
-    learners, pairs = [], []
+    learners: list[Any] = []
+    pairs: list[list[tuple[Tensor, Tensor]]] = []
     for m in range(len(SEEDS)):
         algorithm = stable_baselines3.TD3 if twin else stable_baselines3.DDPG
         learner = theirs(algorithm, batch, m, WEIGHTS, tau=TAU)
@@ -226,7 +227,8 @@ def test_two_updates_of_ddpg_and_td3_are_theirs(name: str, monkeypatch: pytest.M
 @pytest.mark.parametrize("learned", [True, False])
 def test_an_update_of_sac_is_theirs(learned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     agent, batch = made("sac", temperature=0.3, learn_temperature=learned)
-    learners, pairs = [], []
+    learners: list[Any] = []
+    pairs: list[list[tuple[Tensor, Tensor]]] = []
     for m in range(len(SEEDS)):
         learner = theirs(
             stable_baselines3.SAC, batch, m, WEIGHTS, tau=TAU, ent_coef="auto_0.3" if learned else 0.3

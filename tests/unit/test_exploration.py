@@ -25,8 +25,8 @@ def test_unit_actions_are_stretched_to_the_bounds_and_back() -> None:
 
 
 def test_rounding_does_not_carry_an_action_over_the_bound() -> None:
-    low = np.float32([-0.1, 0.1, -1e-3])
-    high = np.float32([0.7, 0.3, 3.3333])
+    low = np.array([-0.1, 0.1, -1e-3], np.float32)
+    high = np.array([0.7, 0.3, 3.3333], np.float32)
     outside = UnitBox(Box(low, high), "sac").outside(np.array([[[1.0] * 3, [-1.0] * 3]], np.float32))
     assert (outside <= high).all() and (outside >= low).all()
 
