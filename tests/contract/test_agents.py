@@ -90,6 +90,13 @@ class Case(NamedTuple):
     n_obs: int = 2
 
 
+REPLAYED: dict[str, Any] = {
+    "hidden": (16, 16),
+    "batch": 32,
+    "capacity": 400,
+    "learning_starts": 100,
+    "every": 8,
+}
 SETTINGS: dict[str, dict[str, Any]] = {
     "dqn": {
         "hidden": (16, 16),
@@ -107,17 +114,37 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "double-q-learning": {"learning_rate_end": 0.1},
     "reinforce": {"hidden": (16, 16), "n_steps": 32},
     "trpo": {"hidden": (16, 16), "n_steps": 32, "batch": 32, "epochs": 2},
+    "ddpg": REPLAYED | {"noise": "ou"},
+    "td3": REPLAYED | {"updates": 2},
+    "sac": REPLAYED,
 }
+
+
+def is_discrete(agent: str) -> bool:
+    """Whether it is tried with discrete actions where nothing else is said."""
+    return "discrete" in CONFIGS[agent].actions
+
+
 TABULAR = tuple(AGENTS[name] for name, config in CONFIGS.items() if issubclass(config, TabularConfig))
 OPTIONS = {"per": True, "dueling": True, "n_step": 3}
 NORMALISED = {"normalise_obs": True, "normalise_reward": True}
 # What a member leaves out by itself must not depend on what the others leave out.
 STOPPED = {"target_kl": 1e-3, "value_clip": 0.1, "clip_schedule": "linear", "learning_rate": 5e-3}
 CASES = {
-    **{name: Case(name, settings) for name, settings in SETTINGS.items()},
-    **{f"{name}, one feature": Case(name, settings, n_obs=1) for name, settings in SETTINGS.items()},
+    **{name: Case(name, settings, is_discrete(name)) for name, settings in SETTINGS.items()},
+    **{
+        f"{name}, one feature": Case(name, settings, is_discrete(name), n_obs=1)
+        for name, settings in SETTINGS.items()
+    },
     "dqn with all options": Case("dqn", SETTINGS["dqn"] | OPTIONS),
     "dqn, plain": Case("dqn", SETTINGS["dqn"] | {"double": False, "hidden": (33,)}),
+    "dqn, soft targets": Case("dqn", SETTINGS["dqn"] | {"target_every": 1, "tau": 0.1, "updates": 2}),
+    "ddpg, prioritized": Case("ddpg", REPLAYED | {"per": True, "n_step": 3}, discrete=False),
+    "td3, prioritized": Case("td3", REPLAYED | {"per": True, "noise": "ou"}, discrete=False),
+    "sac, prioritized": Case("sac", REPLAYED | {"per": True, "n_step": 3}, discrete=False),
+    "sac, fixed temperature": Case(
+        "sac", REPLAYED | {"learn_temperature": False, "hidden": (33,)}, discrete=False
+    ),
     "a2c, continuous": Case("a2c", SETTINGS["a2c"] | {"entropy": 0.01}, discrete=False),
     "ppo, continuous": Case("ppo", SETTINGS["ppo"] | {"entropy": 0.01}, discrete=False),
     "ppo, default widths": Case("ppo", SETTINGS["ppo"] | {"hidden": (64, 64)}),
@@ -328,18 +355,24 @@ def trained(case: Case, seeds: Sequence[int]) -> dict[str, Any]:
 class Probe:
     """A world with one feature, eight environments per member. Two functions say everything.
 
+    Actions are 0 and 1, or all between them: real ones come from -1 .. 1.
+
     `begin` draws first observations [E] from a generator. `follow` answers (observation, action, step of the
     episode) with (reward, terminated, truncated, next observation), each [E].
     """
 
-    action_space: Space = Discrete(2)
     bound = np.ones(1, np.float32)
     observation_space = Box(-bound, bound)
 
     def __init__(
-        self, begin: Callable[..., Array], follow: Callable[..., tuple[Any, ...]], members: int
+        self,
+        begin: Callable[..., Array],
+        follow: Callable[..., tuple[Any, ...]],
+        members: int,
+        discrete: bool = True,
     ) -> None:
         self.n_envs = 8 * members
+        self.action_space: Space = Discrete(2) if discrete else Box(-self.bound, self.bound)
         self._begin, self._follow = begin, follow
         self._random = np.random.default_rng(0)
         self._obs, self._age = np.zeros(self.n_envs), np.zeros(self.n_envs, int)
@@ -349,6 +382,7 @@ class Probe:
         return self._obs[:, None].astype(np.float32)
 
     def step(self, action: Array) -> Step:
+        action = action if action.ndim == 1 else (action[:, 0] + 1) / 2
         answer = self._follow(self._obs, action, self._age)
         reward, terminated, truncated, after = (np.broadcast_to(part, self.n_envs) for part in answer)
         ended = terminated | truncated
@@ -399,7 +433,7 @@ PROBES = {
     # The best action depends on what is seen.
     "an action to choose": Known(
         signs,
-        lambda obs, action, age: (np.where(action == (obs > 0), 1.0, -1.0), True, False, 0.0),
+        lambda obs, action, age: ((2.0 * action - 1) * obs, True, False, 0.0),
         {-1: 1.0, 1: 1.0},
         {-1: 0, 1: 1},
     ),
@@ -432,6 +466,9 @@ PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, setti
     "double-q-learning": (3_000, {"learning_rate": 0.2}),
     "reinforce": (12_000, {"hidden": (32,), "n_steps": 8, "learning_rate": 2e-2}),
     "trpo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
+    "ddpg": (3_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
+    "td3": (3_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
+    "sac": (4_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
 }
 
 
@@ -443,14 +480,18 @@ def test_it_learns_what_is_known(name: str, probe: Known) -> None:
     if name != agent_name:
         settings = settings | OPTIONS
     config = CONFIGS[agent_name](envs=8, gamma=GAMMA, **settings)
-    env = Probe(probe.begin, probe.follow, 2)
+    env = Probe(probe.begin, probe.follow, 2, is_discrete(agent_name))
     agent = create(config, env.observation_space, env.action_space, [0, 1], steps)
     for _ in train(agent, env, memory_for(agent, env, [0, 1], steps), 2, steps):
         pass
     for obs, expected in probe.value.items():
         assert values(agent, obs) == pytest.approx([expected, expected], abs=0.1), obs
     for obs, action in probe.best.items():
-        assert (agent.act(np.full((2, 8, 1), obs, np.float32), explore=False)[0] == action).all()
+        done = agent.act(np.full((2, 8, 1), obs, np.float32), explore=False)[0]
+        if is_discrete(agent_name):
+            assert (done == action).all()
+        else:
+            np.testing.assert_allclose((done + 1) / 2, action, atol=0.05)
 
 
 def values(agent: Any, obs: float) -> list[float]:
@@ -462,4 +503,7 @@ def values(agent: Any, obs: float) -> list[float]:
     seen = torch.full((2, 1, 1), float(obs))
     if isinstance(agent, AGENTS["dqn"]):
         return agent._q(agent._online.mlp("q", seen)).amax(-1)[:, 0].tolist()
-    return agent._nets.value(seen)[:, 0].tolist()
+    if hasattr(agent, "_nets"):
+        return agent._nets.value(seen)[:, 0].tolist()
+    action, _ = agent.act(seen.numpy(), explore=False)
+    return agent._values.appraise(seen, torch.as_tensor(action)).value[:, 0].tolist()

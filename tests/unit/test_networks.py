@@ -39,11 +39,12 @@ def somewhere(sizes: Sequence[int], seeds: Sequence[int], activation: Activation
     return networks
 
 
-def output_and_gradient(sizes: Sequence[int], seeds: Sequence[int], n: int) -> tuple[Tensor, Tensor]:
+def output_and_slopes(sizes: Sequence[int], seeds: Sequence[int], n: int) -> tuple[Tensor, Tensor, Tensor]:
     networks = somewhere(sizes, seeds)
     trace = networks.trace("net", rows(seeds, n, sizes[0], stream=2))
-    networks.backward("net", trace, trace[-1] - rows(seeds, n, sizes[-1], stream=3))
-    return trace[-1], networks.gradient
+    slope = trace[-1] - rows(seeds, n, sizes[-1], stream=3)
+    networks.backward("net", trace, slope)
+    return trace[-1], networks.gradient, networks.slope_of_input("net", trace, slope)
 
 
 # ---- what they compute
@@ -76,6 +77,25 @@ def test_each_member_is_an_ordinary_network_with_its_gradient(
             for part, slope in (("weight", layer.weight.grad.T), ("bias", layer.bias.grad[None])):
                 found = before[f"net.{i}.{part}"][m] - networks.parameters[f"net.{i}.{part}"][m]
                 torch.testing.assert_close(found, slope, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("activation", [TANH, RELU])
+@pytest.mark.parametrize("sizes", [(2, 64, 64, 3), (1, 5, 1), (4, 1, 2), (3, 7), (17, 33, 2)])
+def test_the_slope_of_the_input_is_that_of_autograd_and_leaves_the_gradient_alone(
+    sizes: Sequence[int], activation: Activation
+) -> None:
+    networks = somewhere(sizes, COMPANY, activation)
+    x = rows(COMPANY, 10, sizes[0], stream=2)
+    of_output = rows(COMPANY, 10, sizes[-1], stream=3)
+    found = networks.slope_of_input("net", networks.trace("net", x), of_output)
+    free, parameters = x.clone().requires_grad_(), networks.parameters
+    y = free
+    for i in range(len(sizes) - 1):
+        y = y if i == 0 else (y.tanh() if activation is TANH else y.relu())
+        y = y @ parameters[f"net.{i}.weight"] + parameters[f"net.{i}.bias"]
+    (y * of_output).sum().backward()
+    torch.testing.assert_close(found, free.grad, atol=1e-6, rtol=1e-4)
+    assert not networks.gradient.any()
 
 
 def test_the_activation_stands_between_layers_and_not_after_them() -> None:
@@ -241,11 +261,10 @@ def test_members_networks_and_layers_start_from_different_weights() -> None:
     ],
 )
 def test_a_member_alone_computes_what_it_computes_in_company(sizes: Sequence[int], n: int) -> None:
-    output, gradient = output_and_gradient(sizes, COMPANY, n)
+    together = output_and_slopes(sizes, COMPANY, n)
     for chosen in (slice(0, 1), slice(5, 6), slice(0, 2), slice(3, 6), slice(2, 7)):
-        fewer_output, fewer_gradient = output_and_gradient(sizes, COMPANY[chosen], n)
-        assert torch.equal(fewer_output, output[chosen])
-        assert torch.equal(fewer_gradient, gradient[chosen])
+        for whole, part in zip(together, output_and_slopes(sizes, COMPANY[chosen], n), strict=True):
+            assert torch.equal(whole[chosen], part)
 
 
 @pytest.mark.parametrize("n", [1, 5, 64])
@@ -265,9 +284,9 @@ def test_a_member_alone_has_the_tangent_that_it_has_in_company(sizes: Sequence[i
 def test_layers_keep_the_law_at_every_width(n_in: int, n_out: int) -> None:
     sizes = (5, n_in, n_out)  # two layers, so that the slope of an input counts too
     for n in (1, 3, 8, 64, 128):
-        together = output_and_gradient(sizes, COMPANY, n)
+        together = output_and_slopes(sizes, COMPANY, n)
         for m in (0, 5):
-            alone = output_and_gradient(sizes, COMPANY[m : m + 1], n)
+            alone = output_and_slopes(sizes, COMPANY[m : m + 1], n)
             for whole, part in zip(together, alone, strict=True):
                 assert torch.equal(whole[m : m + 1], part)
 

@@ -65,6 +65,21 @@ def test_each_member_is_an_ordinary_adam_with_its_own_clipped_norm(max_grad_norm
     assert {0.1: clipped == 1, 0.5: 0 < clipped < 1, 1e6: clipped == 0}[max_grad_norm]  # all three were seen
 
 
+def test_without_a_bound_no_norm_is_clipped() -> None:
+    free, bounded = networks(SEEDS), networks(SEEDS)
+    unbounded, other = Adam(free), Adam(bounded, max_grad_norm=1e30)
+    for step in range(3):
+        regress(free, SEEDS, step)
+        regress(bounded, SEEDS, step)
+        if step == 1:  # a gradient of zero has no direction to lose either
+            free.gradient.zero_()
+            bounded.gradient.zero_()
+        unbounded.step(0.1)
+        other.step(0.1)
+    assert torch.isfinite(free.flat).all()
+    assert torch.equal(free.flat, bounded.flat)
+
+
 def test_the_first_step_is_as_long_as_the_learning_rate() -> None:
     nets = Networks({}, [0, 1], vectors={"x": 2})
     # m / (sqrt(v) + eps) = g / (|g| + 1e-5) after the corrections: the sign of g unless g is very small

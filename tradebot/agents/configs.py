@@ -7,8 +7,33 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tradebot.config import Config
-from tradebot.core import Curriculum
+from tradebot.core import Curriculum, Replay
 from tradebot.rl.schedules import Schedule
+
+# What agents that learn from a replay share.
+_ENVS = Field(8, ge=1, le=4096, description="Environments per member")
+_HIDDEN = Field((64, 64), min_length=1, description="Widths of the hidden layers")
+_RATE = Field(1e-3, gt=0, le=1, description="Adam's first step size")
+_RATE_SCHEDULE: Schedule = Field(
+    "linear", description="constant, or linear: it falls to zero over the training"
+)
+_GAMMA = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
+_CAPACITY = Field(100_000, ge=64, description="Transitions that a member's replay holds")
+_BATCH = Field(128, ge=1, description="Transitions per member and update")
+_STARTS = Field(1_000, ge=1, description="Random transitions before the first update")
+_EVERY = Field(2, ge=1, description="Transitions between updates")
+_UPDATES = Field(1, ge=1, description="Updates each time")
+_TAU = Field(0.01, gt=0, le=1, description="How far the target networks move to the online ones each time")
+_N_STEP = Field(1, ge=1, le=100, description="Rewards summed before the bootstrap")
+_REPLAY = Field(False, description="Prioritized replay (Schaul et al. 2016)")
+_REPLAY_ALPHA = Field(0.6, ge=0, le=1, description="Priority exponent")
+_REPLAY_BETA = Field(0.4, ge=0, le=1, description="Importance exponent at the start; it grows to 1")
+_NOISE: Literal["gaussian", "ou"] = Field(
+    "gaussian", description="gaussian: independent; ou: an Ornstein-Uhlenbeck process"
+)
+_NOISE_STD = Field(0.1, ge=0, description="Its deviation in a step, in half widths of the action's range")
+_NOISE_THETA = Field(0.15, gt=0, le=1, description="Part of the Ornstein-Uhlenbeck noise forgotten in a step")
+_Width = Annotated[int, Field(ge=1, le=4096)]
 
 # Prioritized price windows, for agents that learn from rollouts.
 _PER = Field(False, description="Prioritized price windows (after Jiang et al. 2021)")
@@ -18,9 +43,6 @@ _PER_FLOOR = Field(0.25, gt=0, le=0.5, description="Share of the windows that is
 _PER_STALE = Field(0.1, ge=0, le=0.5, description="Share that goes to windows not visited for long")
 
 # Other options of agents that learn from rollouts.
-_SCHEDULE: Schedule = Field(
-    "linear", description="Whether the step size falls linearly to zero or is constant"
-)
 _NORMALISE_OBS = Field(
     False, description="Observations in deviations from their running mean, within 10; kept with the agent"
 )
@@ -38,14 +60,14 @@ class DQNConfig(Config):
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
-    learning_rate: float = Field(
-        2e-3, gt=0, le=1, description="Adam's first step size; it falls linearly to zero"
-    )
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's first step size")
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     capacity: int = Field(100_000, ge=64, description="Transitions that a member's replay holds")
     batch: int = Field(128, ge=1, description="Transitions per member and update")
     learning_starts: int = Field(1_000, ge=1, description="Transitions before the first update")
     every: int = Field(2, ge=1, description="Transitions between updates")
+    updates: int = _UPDATES
     target_every: int = Field(256, ge=1, description="Updates between moves of the target network")
     tau: float = Field(
         1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it"
@@ -63,6 +85,86 @@ class DQNConfig(Config):
     max_grad_norm: float = Field(10.0, gt=0, description="Bound of a member's gradient norm")
 
 
+class DDPGConfig(Config):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    actions: ClassVar[str] = "continuous"
+    name: Literal["ddpg"] = "ddpg"
+    envs: int = _ENVS
+    hidden: tuple[_Width, ...] = _HIDDEN
+    learning_rate: float = _RATE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    gamma: float = _GAMMA
+    capacity: int = _CAPACITY
+    batch: int = _BATCH
+    learning_starts: int = _STARTS
+    every: int = _EVERY
+    updates: int = _UPDATES
+    tau: float = _TAU
+    noise: Literal["gaussian", "ou"] = _NOISE
+    noise_std: float = _NOISE_STD
+    noise_theta: float = _NOISE_THETA
+    n_step: int = _N_STEP
+    per: bool = _REPLAY
+    per_alpha: float = _REPLAY_ALPHA
+    per_beta: float = _REPLAY_BETA
+
+
+class TD3Config(Config):
+    """Twin delayed DDPG (Fujimoto et al. 2018)."""
+
+    actions: ClassVar[str] = "continuous"
+    name: Literal["td3"] = "td3"
+    envs: int = _ENVS
+    hidden: tuple[_Width, ...] = _HIDDEN
+    learning_rate: float = _RATE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    gamma: float = _GAMMA
+    capacity: int = _CAPACITY
+    batch: int = _BATCH
+    learning_starts: int = _STARTS
+    every: int = _EVERY
+    updates: int = _UPDATES
+    tau: float = _TAU
+    noise: Literal["gaussian", "ou"] = _NOISE
+    noise_std: float = _NOISE_STD
+    noise_theta: float = _NOISE_THETA
+    policy_delay: int = Field(2, ge=1, description="Updates of the critics for each one of the policy")
+    target_noise: float = Field(0.2, ge=0, description="Deviation of the noise on the actions of the target")
+    target_clip: float = Field(0.5, ge=0, description="Bound of that noise")
+    n_step: int = _N_STEP
+    per: bool = _REPLAY
+    per_alpha: float = _REPLAY_ALPHA
+    per_beta: float = _REPLAY_BETA
+
+
+class SACConfig(Config):
+    """Soft actor-critic (Haarnoja et al. 2018) with twin critics and a learned temperature."""
+
+    actions: ClassVar[str] = "continuous"
+    name: Literal["sac"] = "sac"
+    envs: int = _ENVS
+    hidden: tuple[_Width, ...] = _HIDDEN
+    learning_rate: float = _RATE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    gamma: float = _GAMMA
+    capacity: int = _CAPACITY
+    batch: int = _BATCH
+    learning_starts: int = _STARTS
+    every: int = _EVERY
+    updates: int = _UPDATES
+    tau: float = _TAU
+    temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
+    learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
+    target_entropy: float | None = Field(
+        None, description="Entropy of the policy to aim at, in nats (default: -1 for each action)"
+    )
+    n_step: int = _N_STEP
+    per: bool = _REPLAY
+    per_alpha: float = _REPLAY_ALPHA
+    per_beta: float = _REPLAY_BETA
+
+
 class A2CConfig(Config):
     """Advantage actor-critic (Mnih et al. 2016), synchronous, with generalised advantage estimation."""
 
@@ -73,7 +175,7 @@ class A2CConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _SCHEDULE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
@@ -99,7 +201,7 @@ class PPOConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _SCHEDULE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
@@ -139,7 +241,7 @@ class REINFORCEConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _SCHEDULE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     n_steps: int = Field(128, ge=1, description="Steps of each environment per update")
     baseline: bool = Field(
@@ -172,7 +274,7 @@ class TRPOConfig(Config):
     line_search_steps: int = Field(10, ge=1, description="Steps that are tried before none is taken")
     line_search_shrink: float = Field(0.8, gt=0, lt=1, description="Each is as long as this times the last")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size, of the value")
-    learning_rate_schedule: Schedule = _SCHEDULE
+    learning_rate_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
@@ -248,12 +350,30 @@ def windows(
     return Curriculum(config.per_alpha, config.per_beta, config.per_floor, config.per_stale)
 
 
+def replay(config: DQNConfig | DDPGConfig | TD3Config | SACConfig) -> Replay:
+    """How an agent is fed that learns from a replay."""
+    return Replay(
+        capacity=config.capacity,
+        batch=config.batch,
+        start=config.learning_starts,
+        every=config.every,
+        updates=config.updates,
+        n_step=config.n_step,
+        gamma=config.gamma,
+        alpha=config.per_alpha if config.per else 0.0,
+        beta=config.per_beta,
+    )
+
+
 AgentConfig = (
     DQNConfig
     | A2CConfig
     | PPOConfig
     | REINFORCEConfig
     | TRPOConfig
+    | DDPGConfig
+    | TD3Config
+    | SACConfig
     | QLearningConfig
     | SARSAConfig
     | ExpectedSARSAConfig
@@ -265,6 +385,9 @@ CONFIGS: dict[str, type[AgentConfig]] = {
     "a2c": A2CConfig,
     "reinforce": REINFORCEConfig,
     "trpo": TRPOConfig,
+    "ddpg": DDPGConfig,
+    "td3": TD3Config,
+    "sac": SACConfig,
     "q-learning": QLearningConfig,
     "sarsa": SARSAConfig,
     "expected-sarsa": ExpectedSARSAConfig,

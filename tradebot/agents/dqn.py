@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tradebot.agents.configs import DQNConfig
-from tradebot.core import Array, Batch, Box, Discrete, Extras, InputError, Replay, Space, State, Update
+from tradebot.agents.configs import DQNConfig, replay
+from tradebot.core import Array, Batch, Box, Discrete, Extras, InputError, Space, State, Update
 from tradebot.rl.losses import huber, shares, td_target, weighted_mean
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
+from tradebot.rl.schedules import scheduled
 
 
 class DQN:
@@ -32,19 +33,10 @@ class DQN:
         if not isinstance(action_space, Discrete):
             raise InputError(
                 "dqn needs discrete actions: --actions long-flat, long-short or orders,"
-                " or another agent (ppo, a2c)"
+                " or another agent (ppo, a2c, sac)"
             )
         self.config = config
-        self.feed = Replay(
-            capacity=config.capacity,
-            batch=config.batch,
-            start=config.learning_starts,
-            every=config.every,
-            n_step=config.n_step,
-            gamma=config.gamma,
-            alpha=config.per_alpha if config.per else 0.0,
-            beta=config.per_beta,
-        )
+        self.feed = replay(config)
         self._steps, self._seen, self._updates = steps, 0, 0
         self._device = device
         self._n_actions = action_space.n
@@ -89,7 +81,8 @@ class DQN:
         weight = None if batch.weight is None else self._tensor(batch.weight)
         of_q = torch.zeros_like(q).scatter_(2, action, (slope * shares(weight, error))[..., None])
         self._online.backward("q", trace, self._slope(of_q))
-        self._adam.step(self.config.learning_rate * max(0.0, 1 - self._seen / self._steps))
+        c = self.config
+        self._adam.step(scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps))
         self._updates += 1
         if self._updates % self.config.target_every == 0:
             self._target.flat.lerp_(self._online.flat, self.config.tau)

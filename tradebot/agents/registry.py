@@ -8,23 +8,42 @@ import numpy as np
 
 from tradebot.agents.a2c import A2C
 from tradebot.agents.configs import AgentConfig, TabularConfig
+from tradebot.agents.ddpg import DDPG
 from tradebot.agents.double_q_learning import DoubleQLearning
 from tradebot.agents.dqn import DQN
 from tradebot.agents.expected_sarsa import ExpectedSARSA
 from tradebot.agents.ppo import PPO
 from tradebot.agents.q_learning import QLearning
 from tradebot.agents.reinforce import REINFORCE
+from tradebot.agents.sac import SAC
 from tradebot.agents.sarsa import SARSA
+from tradebot.agents.td3 import TD3
 from tradebot.agents.trpo import TRPO
 from tradebot.core import Box, InputError, Space
 
-Learner = DQN | PPO | A2C | REINFORCE | TRPO | QLearning | SARSA | ExpectedSARSA | DoubleQLearning
+Learner = (
+    DQN
+    | PPO
+    | A2C
+    | REINFORCE
+    | TRPO
+    | DDPG
+    | TD3
+    | SAC
+    | QLearning
+    | SARSA
+    | ExpectedSARSA
+    | DoubleQLearning
+)
 AGENTS: dict[str, type[Learner]] = {
     "dqn": DQN,
     "ppo": PPO,
     "a2c": A2C,
     "reinforce": REINFORCE,
     "trpo": TRPO,
+    "ddpg": DDPG,
+    "td3": TD3,
+    "sac": SAC,
     "q-learning": QLearning,
     "sarsa": SARSA,
     "expected-sarsa": ExpectedSARSA,

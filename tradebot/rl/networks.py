@@ -112,6 +112,14 @@ class Networks:
                 slope = torch.bmm(slope, self._blocks[f"{name}.{i}.weight"].mT)
                 slope = self._activation.slope(slope, trace[i])
 
+    def slope_of_input(self, name: str, trace: Sequence[Tensor], slope: Tensor) -> Tensor:
+        """From the slope of what `mlp` returned to that of what it was given, [M, N, in]: no gradient."""
+        slope = in_lines(slope)
+        for i in reversed(range(len(trace) - 1)):
+            slope = torch.bmm(slope, self._blocks[f"{name}.{i}.weight"].mT)
+            slope = self._activation.slope(slope, trace[i]) if i > 0 else slope
+        return slope[..., : self._sizes[name][0]]
+
     def backward_vector(self, name: str, slope: Tensor) -> None:
         """The same of a vector, from its own slope [M, 1, size]."""
         self._slopes[name][..., : slope.shape[2]] = slope

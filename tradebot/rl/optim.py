@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ class Adam:
         self,
         networks: Networks,
         *,
-        max_grad_norm: float,  # Euclidean norm of a member's whole gradient
+        max_grad_norm: float = math.inf,  # Euclidean norm of a member's whole gradient
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-5,
     ) -> None:
@@ -37,7 +39,7 @@ class Adam:
         """
         gradient = self._networks.gradient
         norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-        gradient *= self._max_grad_norm / norm.clamp(min=self._max_grad_norm)
+        gradient *= (self._max_grad_norm / norm).clamp(max=1.0)
         self._count += 1.0 if mask is None else mask[:, None]
         rows = self._rows
         if mask is not None:

@@ -1,0 +1,145 @@
+"""SAC (Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications"): a squashed Gaussian policy
+climbs the smaller of two critics and its own entropy, whose weight is learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tradebot.agents.configs import SACConfig, replay
+from tradebot.core import Array, Batch, Box, Extras, Space, State, Update
+from tradebot.rl.action_values import EPS, ActionValues
+from tradebot.rl.exploration import FirstActions, UnitBox
+from tradebot.rl.losses import shares, td_target
+from tradebot.rl.networks import RELU, Networks
+from tradebot.rl.noise import Noise
+from tradebot.rl.optim import Adam
+from tradebot.rl.schedules import scheduled
+from tradebot.rl.squashed import SquashedGaussian
+from tradebot.rl.tensors import flattened, floats, weights
+
+
+class SAC:
+    """M learners for bounded continuous actions."""
+
+    def __init__(
+        self,
+        config: SACConfig,
+        observation_space: Box,
+        action_space: Space,
+        seeds: Sequence[int],  # [M]
+        steps: int,  # transitions of a member in the whole training
+        device: str = "cpu",
+    ) -> None:
+        self._box = UnitBox(action_space, config.name)
+        self.config = config
+        self.feed = replay(config)
+        self._steps, self._seen = steps, 0
+        self._device = device
+        n_obs, n_actions = int(np.prod(observation_space.shape)), self._box.size
+        self._law = SquashedGaussian(n_actions)
+        shape = {"policy": (n_obs, *config.hidden, self._law.size)}
+        self._policy = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
+        self._adam = Adam(self._policy, eps=EPS)
+        self._values = ActionValues(n_obs, n_actions, config.hidden, 2, seeds, device)
+        self._temperature = Networks({}, seeds, vectors={"log": 1}, device=device)
+        self._temperature.parameters["log"][:] = math.log(config.temperature)
+        self._temperature_adam = Adam(self._temperature, eps=EPS)
+        self._entropy = -float(n_actions) if config.target_entropy is None else config.target_entropy
+        self._first = FirstActions(seeds, config.envs, n_actions, config.learning_starts)
+        self._action_noise = Noise(seeds, "action", (config.envs, n_actions), self._law.noise_law)
+        self._noise = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
+
+    @torch.inference_mode()
+    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
+        output = self._policy.mlp("policy", flattened(obs, self._device))
+        if not explore:
+            return self._box.outside(self._law.mode(output).cpu().numpy()), {}
+        drawn = self._law.sample(output, floats(self._action_noise.draw(), self._device))
+        action = self._first.instead_of(drawn.action.cpu().numpy(), self._seen)
+        self._seen += obs.shape[1]
+        return self._box.outside(action), {}
+
+    @torch.inference_mode()
+    def update(self, batch: Batch) -> Update:
+        c = self.config
+        learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
+        obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
+        noise, next_noise = floats(self._noise.draw(), self._device).unbind(1)  # [M, N, A] each
+        alpha = self._temperature.parameters["log"][..., 0].exp()  # [M, 1]
+        next_action, next_log_prob, _ = self._law.sample(self._policy.mlp("policy", next_obs), next_noise)
+        target = td_target(
+            floats(batch.reward, self._device),
+            floats(batch.extras["discount"], self._device),
+            torch.as_tensor(batch.terminated, device=self._device),
+            self._values.bootstrap(next_obs, next_action) - alpha * next_log_prob,
+        )
+        share = shares(weights(batch, self._device), target)
+        action = self._box.inside(batch.action, self._device)
+        learned = self._values.learn(obs, action, target, 0.5 * share, learning_rate)
+        policy_loss, log_prob = self._climb(obs, noise, alpha, share, learning_rate)
+        if c.learn_temperature:
+            self._heat(log_prob, share, learning_rate)
+        self._values.follow(c.tau)
+        metrics = {
+            "loss": learned.loss,
+            "policy_loss": policy_loss,
+            "q": learned.value,
+            "entropy": -log_prob.mean(1),
+            "temperature": alpha[:, 0],
+        }
+        return Update(
+            {name: value.cpu().numpy() for name, value in metrics.items()},
+            learned.error.cpu().numpy() if c.per else None,
+        )
+
+    def _climb(
+        self, obs: Tensor, noise: Tensor, alpha: Tensor, share: Tensor, learning_rate: float
+    ) -> tuple[Tensor, Tensor]:
+        """One step of the policy against the share-weighted mean of alpha log pi(a) - min Q(s, a) (eq. 7).
+
+        Returns this loss [M] and log pi(a) [M, N].
+        """
+        trace = self._policy.trace("policy", obs)
+        drawn = self._law.sample(trace[-1], noise)
+        value, slope = self._values.appraise(obs, drawn.action)
+        self._policy.backward("policy", trace, drawn.slopes(slope(-share), alpha * share))
+        self._adam.step(learning_rate)
+        return (share * (alpha * drawn.log_prob - value)).sum(1), drawn.log_prob
+
+    def _heat(self, log_prob: Tensor, share: Tensor, learning_rate: float) -> None:
+        """One step against -log alpha x the share-weighted mean of log pi + target entropy.
+
+        That is the loss of eq. 18 with log alpha in place of alpha, which keeps alpha positive.
+        """
+        slope = -(share * (log_prob + self._entropy)).sum(1)
+        self._temperature.backward_vector("log", slope[:, None, None])
+        self._temperature_adam.step(learning_rate)
+
+    def state_dict(self) -> State:
+        return {
+            "policy": self._policy.state_dict(),
+            "adam": self._adam.state_dict(),
+            "values": self._values.state_dict(),
+            "temperature": self._temperature.state_dict(),
+            "temperature_adam": self._temperature_adam.state_dict(),
+            "first": self._first.state_dict(),
+            "action_noise": self._action_noise.count,
+            "noise": self._noise.count,
+            "seen": self._seen,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._policy.load_state_dict(state["policy"])
+        self._adam.load_state_dict(state["adam"])
+        self._values.load_state_dict(state["values"])
+        self._temperature.load_state_dict(state["temperature"])
+        self._temperature_adam.load_state_dict(state["temperature_adam"])
+        self._first.load_state_dict(state["first"])
+        self._action_noise.count = state["action_noise"]
+        self._noise.count = state["noise"]
+        self._seen = state["seen"]
