@@ -149,7 +149,7 @@ CASES = {
     "ppo, continuous": Case("ppo", SETTINGS["ppo"] | {"entropy": 0.01}, discrete=False),
     "ppo, default widths": Case("ppo", SETTINGS["ppo"] | {"hidden": (64, 64)}),
     "ppo that stops": Case("ppo", SETTINGS["ppo"] | STOPPED | NORMALISED),
-    "a2c, normalised": Case("a2c", SETTINGS["a2c"] | NORMALISED | {"learning_rate_schedule": "constant"}),
+    "a2c, normalised": Case("a2c", SETTINGS["a2c"] | NORMALISED | {"lr_schedule": "constant"}),
     "reinforce without baseline": Case("reinforce", SETTINGS["reinforce"] | {"baseline": False}),
     "reinforce without an end": Case(
         "reinforce", SETTINGS["reinforce"] | {"baseline": False, "n_steps": 8, "entropy": 0.01}

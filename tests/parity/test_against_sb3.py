@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "hidden": tuple(HIDDEN),
     "batch": N,
     "learning_rate": RATE,
-    "learning_rate_schedule": "constant",
+    "lr_schedule": "constant",
     "tau": TAU,
 }
 THEIRS: dict[str, Any] = {"learning_rate": RATE, "batch_size": N, "buffer_size": N, "device": "cpu"}

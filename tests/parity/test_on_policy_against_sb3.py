@@ -89,7 +89,7 @@ def one_thread() -> Iterator[None]:
 
 def pair(name: str, space: str, ours: dict[str, Any], theirs: dict[str, Any]) -> Pair:
     common = {"learning_rate": 1e-2, "n_steps": STEPS, "gamma": GAMMA, "gae_lambda": LAMBDA}
-    shape: dict[str, Any] = {"envs": ENVS, "hidden": HIDDEN, "learning_rate_schedule": "constant"}
+    shape: dict[str, Any] = {"envs": ENVS, "hidden": HIDDEN, "lr_schedule": "constant"}
     config = CONFIGS[name](**shape | common | ours)
     population = create(config, SEEN, SPACES[space], SEEDS, 1_000_000)
     nets = population._nets.networks  # type: ignore[union-attr]

@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 
 def agent(name: str, space: str = "discrete", **settings: Any) -> Any:
-    shape = {"envs": ENVS, "n_steps": STEPS, "hidden": (4,), "learning_rate_schedule": "constant"}
+    shape = {"envs": ENVS, "n_steps": STEPS, "hidden": (4,), "lr_schedule": "constant"}
     return create(CONFIGS[name](**shape | settings), SEEN, SPACES[space], range(MEMBERS), 1000)
 
 

@@ -24,7 +24,7 @@ def test_a_preset_builds_an_experiment_on_its_environment(agent: str, name: str)
 
 
 def test_every_file_belongs_to_an_agent_and_names_its_source() -> None:
-    files = list(presets.FOLDER.glob("*/*"))
+    files = list(presets.FOLDER.glob("*/*.toml"))
     assert sorted((path.parent.name, path.stem) for path in files) == sorted(SHIPPED)
     for path in files:
         first = path.read_text().splitlines()[0]

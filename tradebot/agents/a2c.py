@@ -47,7 +47,7 @@ class A2C:
         share = shares(weight, advantage)
         # the value is to become advantage + value: its error is -advantage
         now.backward(-share * advantage, -c.entropy * share, -2.0 * c.value * share * advantage)
-        self._adam.step(scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps))
+        self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps))
         nets.learned(batch)
         losses = {
             "policy_loss": weighted_mean(-now.log_prob * advantage, weight),

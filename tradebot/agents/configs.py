@@ -61,7 +61,7 @@ class DQNConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     capacity: int = Field(100_000, ge=64, description="Transitions that a member's replay holds")
     batch: int = Field(128, ge=1, description="Transitions per member and update")
@@ -93,7 +93,7 @@ class DDPGConfig(Config):
     envs: int = _ENVS
     hidden: tuple[_Width, ...] = _HIDDEN
     learning_rate: float = _RATE
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = _GAMMA
     capacity: int = _CAPACITY
     batch: int = _BATCH
@@ -118,7 +118,7 @@ class TD3Config(Config):
     envs: int = _ENVS
     hidden: tuple[_Width, ...] = _HIDDEN
     learning_rate: float = _RATE
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = _GAMMA
     capacity: int = _CAPACITY
     batch: int = _BATCH
@@ -146,7 +146,7 @@ class SACConfig(Config):
     envs: int = _ENVS
     hidden: tuple[_Width, ...] = _HIDDEN
     learning_rate: float = _RATE
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = _GAMMA
     capacity: int = _CAPACITY
     batch: int = _BATCH
@@ -175,7 +175,7 @@ class A2CConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
@@ -201,7 +201,7 @@ class PPOConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
@@ -241,7 +241,7 @@ class REINFORCEConfig(Config):
         (64, 64), min_length=1, description="Widths of the hidden layers"
     )
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's first step size")
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     n_steps: int = Field(128, ge=1, description="Steps of each environment per update")
     baseline: bool = Field(
@@ -274,7 +274,7 @@ class TRPOConfig(Config):
     line_search_steps: int = Field(10, ge=1, description="Steps that are tried before none is taken")
     line_search_shrink: float = Field(0.8, gt=0, lt=1, description="Each is as long as this times the last")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size, of the value")
-    learning_rate_schedule: Schedule = _RATE_SCHEDULE
+    lr_schedule: Schedule = _RATE_SCHEDULE
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")

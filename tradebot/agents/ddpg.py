@@ -61,7 +61,7 @@ class DDPG:
             self._values.bootstrap(next_obs, self._policy.slow_action(next_obs)),
         )
         share = shares(weights(batch, self._device), target)
-        learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
+        learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
         action = self._box.inside(batch.action, self._device)
         learned = self._values.learn(obs, action, target, share, learning_rate)
         policy_loss = self._policy.climb(obs, self._values, share, learning_rate)

@@ -82,7 +82,7 @@ class DQN:
         of_q = torch.zeros_like(q).scatter_(2, action, (slope * shares(weight, error))[..., None])
         self._online.backward("q", trace, self._slope(of_q))
         c = self.config
-        self._adam.step(scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps))
+        self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps))
         self._updates += 1
         if self._updates % self.config.target_every == 0:
             self._target.flat.lerp_(self._online.flat, self.config.tau)

@@ -124,7 +124,5 @@ class PPO:
             }
             goes_on = moving & (losses["kl"] <= TOLERANCE * c.target_kl)
         now.backward(slope * share, -c.entropy * share, of_value * share)
-        self._adam.step(
-            scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps), goes_on
-        )
+        self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps), goes_on)
         return losses, moving if goes_on is None else goes_on

@@ -65,7 +65,7 @@ class REINFORCE:
         # the value is to become the reward-to-go: its error is -advantage
         of_value = -2.0 * c.value * share * advantage if c.baseline else torch.zeros_like(share)
         now.backward(-share * advantage, -c.entropy * share, of_value)
-        self._adam.step(scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps), moving)
+        self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps), moving)
         nets.learned(batch)
         losses = {
             "policy_loss": weighted_mean(-now.log_prob * advantage, weight),

@@ -67,7 +67,7 @@ class SAC:
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c = self.config
-        learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
+        learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
         obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
         noise, next_noise = floats(self._noise.draw(), self._device).unbind(1)  # [M, N, A] each
         alpha = self._temperature.parameters["log"][..., 0].exp()  # [M, 1]

@@ -66,7 +66,7 @@ class TD3:
             self._values.bootstrap(next_obs, next_action),
         )
         share = shares(weights(batch, self._device), target)
-        learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
+        learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
         action = self._box.inside(batch.action, self._device)
         learned = self._values.learn(obs, action, target, share, learning_rate)
         self._updates += 1

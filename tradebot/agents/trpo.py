@@ -113,7 +113,7 @@ class TRPO:
     def _fit_value(self, obs: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """Adam's steps on the squared error, in epochs of minibatches. Returns the last one's loss [M]."""
         c, networks = self.config, self._nets.networks
-        learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
+        learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
         columns = [obs, target] if weight is None else [obs, target, weight]
         networks.gradient.zero_()
         loss = target.new_zeros(len(target))
