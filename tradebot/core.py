@@ -16,7 +16,7 @@ Axis 0 of every learner's array is the member: seeds, folds or markets that lear
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -144,6 +144,16 @@ class Replay(NamedTuple):
     gamma: float = 0.99  # discount of that sum
     alpha: float = 0.0  # priority exponent; 0 is uniform (Schaul 2015, eq. 1)
     beta: float = 0.4  # importance exponent at the start; it grows to 1 (Schaul 2015, section 3.4)
+
+
+class Population(NamedTuple):
+    """The M members of an agent, and where they are to act."""
+
+    observation_space: Box
+    action_space: Space
+    seeds: Sequence[int]  # [M]
+    steps: int  # transitions of a member in the whole training
+    device: str = "cpu"
 
 
 class Agent(Protocol):

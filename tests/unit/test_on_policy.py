@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tradebot.agents.configs import CONFIGS, TRPOConfig
 from tradebot.agents.registry import create
-from tradebot.core import Array, Batch, Box, Discrete, Space
+from tradebot.core import Array, Batch, Box, Discrete, Population, Space
 from tradebot.rl.actor_critic import ActorCritic
 
 MEMBERS, STEPS, ENVS = 3, 8, 2
@@ -138,7 +138,7 @@ def exact_fisher(space: str, obs: Tensor, names: list[str], values: tuple[Tensor
 @pytest.mark.parametrize("space", SPACES)
 def test_the_fisher_product_is_that_with_the_exact_matrix(space: str) -> None:
     config = TRPOConfig(hidden=(4,), envs=ENVS, n_steps=STEPS)
-    nets = ActorCritic(config, SEEN, SPACES[space], range(MEMBERS), "cpu")
+    nets = ActorCritic(config, Population(SEEN, SPACES[space], range(MEMBERS), 0))
     networks = nets.networks
     networks.flat *= 3.0  # away from where all actions are alike
     if space == "continuous":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
 from tradebot.agents.configs import DDPGConfig, replay
-from tradebot.core import Array, Batch, Box, Extras, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import ActionValues
 from tradebot.rl.deterministic import DeterministicPolicy
 from tradebot.rl.exploration import ActionNoise, FirstActions, UnitBox
@@ -20,21 +18,14 @@ from tradebot.rl.tensors import flattened, floats, weights
 class DDPG:
     """M learners for bounded continuous actions."""
 
-    def __init__(
-        self,
-        config: DDPGConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
-        self._box = UnitBox(action_space, config.name)
+    def __init__(self, config: DDPGConfig, population: Population) -> None:
+        seeds, device = population.seeds, population.device
+        self._box = UnitBox(population.action_space, config.name)
         self.config = config
         self.feed = replay(config)
-        self._steps, self._seen = steps, 0
+        self._steps, self._seen = population.steps, 0
         self._device = device
-        sizes = (int(np.prod(observation_space.shape)), self._box.size, config.hidden)
+        sizes = (int(np.prod(population.observation_space.shape)), self._box.size, config.hidden)
         self._policy = DeterministicPolicy(*sizes, seeds, device)
         self._values = ActionValues(*sizes, 1, seeds, device)
         self._first = FirstActions(seeds, config.envs, self._box.size, config.learning_starts)

@@ -5,12 +5,10 @@ The best of several noisy estimates is too high an estimate of the best, unless 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tradebot.agents.configs import DoubleQLearningConfig, windows
-from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, Rollout, State, Update
 from tradebot.rl.noise import Noise
 from tradebot.rl.tables import Tables, Transition, look_up, move, pick, report
 
@@ -18,19 +16,11 @@ from tradebot.rl.tables import Tables, Transition, look_up, move, pick, report
 class DoubleQLearning:
     """M learners for discrete actions. Each has two tables and acts by their sum."""
 
-    def __init__(
-        self,
-        config: DoubleQLearningConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
+    def __init__(self, config: DoubleQLearningConfig, population: Population) -> None:
         self.config = config
         self.feed = Rollout(1, windows(config))
-        self._tables = Tables(config, observation_space, action_space, seeds, steps, tables=2)
-        self._coin = Noise(seeds, "table", (config.envs,))
+        self._tables = Tables(config, population, tables=2)
+        self._coin = Noise(population.seeds, "table", (config.envs,))
 
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         return self._tables.act(obs, explore=explore), {}

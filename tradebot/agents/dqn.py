@@ -3,14 +3,12 @@ n-step returns and prioritized replay (Schaul et al. 2016)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from tradebot.agents.configs import DQNConfig, replay
-from tradebot.core import Array, Batch, Box, Discrete, Extras, InputError, Space, State, Update
+from tradebot.core import Array, Batch, Discrete, Extras, InputError, Population, State, Update
 from tradebot.rl.losses import huber, shares, td_target, weighted_mean
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
@@ -21,27 +19,20 @@ from tradebot.rl.schedules import scheduled
 class DQN:
     """M learners for discrete actions."""
 
-    def __init__(
-        self,
-        config: DQNConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
-        if not isinstance(action_space, Discrete):
+    def __init__(self, config: DQNConfig, population: Population) -> None:
+        seeds, device = population.seeds, population.device
+        if not isinstance(population.action_space, Discrete):
             raise InputError(
                 "dqn needs discrete actions: --actions long-flat, long-short or orders,"
                 " or another agent (ppo, a2c, sac)"
             )
         self.config = config
         self.feed = replay(config)
-        self._steps, self._seen, self._updates = steps, 0, 0
+        self._steps, self._seen, self._updates = population.steps, 0, 0
         self._device = device
-        self._n_actions = action_space.n
-        n_obs = int(np.prod(observation_space.shape))
-        shape = {"q": (n_obs, *config.hidden, action_space.n + config.dueling)}
+        self._n_actions = population.action_space.n
+        n_obs = int(np.prod(population.observation_space.shape))
+        shape = {"q": (n_obs, *config.hidden, population.action_space.n + config.dueling)}
         self._online = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
         self._target = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
         self._adam = Adam(self._online, max_grad_norm=config.max_grad_norm)

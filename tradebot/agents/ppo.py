@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from tradebot.agents.configs import PPOConfig, windows
-from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, Rollout, State, Update
 from tradebot.rl.actor_critic import ActorCritic
 from tradebot.rl.losses import (
     approximate_divergence,
@@ -29,21 +27,13 @@ TOLERANCE = 1.5  # times target_kl: a single minibatch may lie by so much (as in
 class PPO:
     """M learners; separate policy and value networks."""
 
-    def __init__(
-        self,
-        config: PPOConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
+    def __init__(self, config: PPOConfig, population: Population) -> None:
         self.config = config
         self.feed = Rollout(config.n_steps, windows(config))
-        self._steps, self._seen = steps, 0
-        self._nets = ActorCritic(config, observation_space, action_space, seeds, device)
+        self._steps, self._seen = population.steps, 0
+        self._nets = ActorCritic(config, population)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
-        self._order = Noise(seeds, "minibatches", (config.n_steps * config.envs,))
+        self._order = Noise(population.seeds, "minibatches", (config.n_steps * config.envs,))
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tradebot.agents.configs import QLearningConfig, windows
-from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, Rollout, State, Update
 from tradebot.rl.tables import Tables, Transition, look_up, move, report
 
 
 class QLearning:
     """M learners for discrete actions."""
 
-    def __init__(
-        self,
-        config: QLearningConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
+    def __init__(self, config: QLearningConfig, population: Population) -> None:
         self.config = config
         self.feed = Rollout(1, windows(config))
-        self._tables = Tables(config, observation_space, action_space, seeds, steps)
+        self._tables = Tables(config, population)
 
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         return self._tables.act(obs, explore=explore), {}

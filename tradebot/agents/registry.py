@@ -19,7 +19,7 @@ from tradebot.agents.sac import SAC
 from tradebot.agents.sarsa import SARSA
 from tradebot.agents.td3 import TD3
 from tradebot.agents.trpo import TRPO
-from tradebot.core import Box, InputError, Space
+from tradebot.core import Box, InputError, Population, Space
 
 Learner = (
     DQN
@@ -68,4 +68,4 @@ def create(
         )
     agent = AGENTS[config.name]
     # the name picks the class that takes this very config, which the type checker cannot see
-    return agent(config, observation_space, action_space, seeds, steps, device)  # type: ignore[arg-type]
+    return agent(config, Population(observation_space, action_space, seeds, steps, device))  # type: ignore[arg-type]

@@ -12,13 +12,11 @@ cut, by the world (truncation) or by the end of the rollout:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
 from tradebot.agents.configs import REINFORCEConfig, windows
-from tradebot.core import Array, Batch, Box, Extras, Rollout, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, Rollout, State, Update
 from tradebot.rl.actor_critic import ActorCritic
 from tradebot.rl.losses import shares, weighted_mean
 from tradebot.rl.optim import Adam
@@ -29,19 +27,11 @@ from tradebot.rl.schedules import scheduled
 class REINFORCE:
     """M learners; separate policy and value networks."""
 
-    def __init__(
-        self,
-        config: REINFORCEConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
+    def __init__(self, config: REINFORCEConfig, population: Population) -> None:
         self.config = config
         self.feed = Rollout(config.n_steps, windows(config))
-        self._steps, self._seen = steps, 0
-        self._nets = ActorCritic(config, observation_space, action_space, seeds, device)
+        self._steps, self._seen = population.steps, 0
+        self._nets = ActorCritic(config, population)
         self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
 
     @torch.inference_mode()

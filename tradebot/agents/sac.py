@@ -4,14 +4,13 @@ climbs the smaller of two critics and its own entropy, whose weight is learned."
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tradebot.agents.configs import SACConfig, replay
-from tradebot.core import Array, Batch, Box, Extras, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import EPS, ActionValues
 from tradebot.rl.exploration import FirstActions, UnitBox
 from tradebot.rl.losses import shares, td_target
@@ -26,21 +25,14 @@ from tradebot.rl.tensors import flattened, floats, weights
 class SAC:
     """M learners for bounded continuous actions."""
 
-    def __init__(
-        self,
-        config: SACConfig,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
-        self._box = UnitBox(action_space, config.name)
+    def __init__(self, config: SACConfig, population: Population) -> None:
+        seeds, device = population.seeds, population.device
+        self._box = UnitBox(population.action_space, config.name)
         self.config = config
         self.feed = replay(config)
-        self._steps, self._seen = steps, 0
+        self._steps, self._seen = population.steps, 0
         self._device = device
-        n_obs, n_actions = int(np.prod(observation_space.shape)), self._box.size
+        n_obs, n_actions = int(np.prod(population.observation_space.shape)), self._box.size
         self._law = SquashedGaussian(n_actions)
         shape = {"policy": (n_obs, *config.hidden, self._law.size)}
         self._policy = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)

@@ -3,13 +3,11 @@ noise on the actions that the target is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
 from tradebot.agents.configs import TD3Config, replay
-from tradebot.core import Array, Batch, Box, Extras, Space, State, Update
+from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import ActionValues
 from tradebot.rl.deterministic import DeterministicPolicy
 from tradebot.rl.exploration import ActionNoise, FirstActions, UnitBox, smoothed
@@ -22,21 +20,14 @@ from tradebot.rl.tensors import flattened, floats, weights
 class TD3:
     """M learners for bounded continuous actions."""
 
-    def __init__(
-        self,
-        config: TD3Config,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
-        device: str = "cpu",
-    ) -> None:
-        self._box = UnitBox(action_space, config.name)
+    def __init__(self, config: TD3Config, population: Population) -> None:
+        seeds, device = population.seeds, population.device
+        self._box = UnitBox(population.action_space, config.name)
         self.config = config
         self.feed = replay(config)
-        self._steps, self._seen, self._updates = steps, 0, 0
+        self._steps, self._seen, self._updates = population.steps, 0, 0
         self._device = device
-        n_obs, n_actions = int(np.prod(observation_space.shape)), self._box.size
+        n_obs, n_actions = int(np.prod(population.observation_space.shape)), self._box.size
         self._policy = DeterministicPolicy(n_obs, n_actions, config.hidden, seeds, device)
         self._values = ActionValues(n_obs, n_actions, config.hidden, 2, seeds, device)
         self._first = FirstActions(seeds, config.envs, n_actions, config.learning_starts)

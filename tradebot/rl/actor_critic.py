@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tradebot.core import Array, Batch, Box, Discrete, Space, State
+from tradebot.core import Array, Batch, Discrete, Population, State
 from tradebot.rl.networks import Networks, in_lines
 from tradebot.rl.noise import Noise
 from tradebot.rl.normalise import Normaliser
@@ -61,14 +61,8 @@ class PolicyOpinion(NamedTuple):
 class ActorCritic:
     """Separate perceptrons for policy and value; a Gaussian policy has a free log-deviation per action."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        device: str,
-    ) -> None:
+    def __init__(self, settings: Settings, population: Population) -> None:
+        observation_space, action_space, seeds, _, device = population
         self._settings = settings
         self._policy = policy_for(action_space)
         self._device = device

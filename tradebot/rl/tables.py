@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from tradebot.core import Array, Batch, Box, Discrete, InputError, Space, State, Update
+from tradebot.core import Array, Batch, Discrete, InputError, Population, State, Update
 from tradebot.rl.discretiser import Discretiser
 from tradebot.rl.noise import Noise
 
@@ -59,12 +59,10 @@ class Tables:
     def __init__(
         self,
         settings: Settings,
-        observation_space: Box,
-        action_space: Space,
-        seeds: Sequence[int],  # [M]
-        steps: int,  # transitions of a member in the whole training
+        population: Population,
         tables: int = 1,  # of each member: it acts by their sum
     ) -> None:
+        observation_space, action_space, seeds, steps, _ = population
         if not isinstance(action_space, Discrete):
             raise InputError(
                 f"{settings.name} needs discrete actions: --actions long-flat, long-short or orders,"
