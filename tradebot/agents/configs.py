@@ -10,201 +10,150 @@ from tradebot.config import Config
 from tradebot.core import Curriculum, Replay
 from tradebot.rl.schedules import Schedule
 
-# What agents that learn from a replay share.
-_ENVS = Field(8, ge=1, le=4096, description="Environments per member")
-_HIDDEN = Field((64, 64), min_length=1, description="Widths of the hidden layers")
-_RATE = Field(1e-3, gt=0, le=1, description="Adam's first step size")
-_RATE_SCHEDULE: Schedule = Field(
-    "linear", description="constant, or linear: it falls to zero over the training"
-)
-_GAMMA = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
-_CAPACITY = Field(100_000, ge=64, description="Transitions that a member's replay holds")
-_BATCH = Field(128, ge=1, description="Transitions per member and update")
-_STARTS = Field(1_000, ge=1, description="Random transitions before the first update")
-_EVERY = Field(2, ge=1, description="Transitions between updates")
-_UPDATES = Field(1, ge=1, description="Updates each time")
-_TAU = Field(0.01, gt=0, le=1, description="How far the target networks move to the online ones each time")
-_N_STEP = Field(1, ge=1, le=100, description="Rewards summed before the bootstrap")
-_REPLAY = Field(False, description="Prioritized replay (Schaul et al. 2016)")
-_REPLAY_ALPHA = Field(0.6, ge=0, le=1, description="Priority exponent")
-_REPLAY_BETA = Field(0.4, ge=0, le=1, description="Importance exponent at the start; it grows to 1")
-_NOISE: Literal["gaussian", "ou"] = Field(
-    "gaussian", description="gaussian: independent; ou: an Ornstein-Uhlenbeck process"
-)
-_NOISE_STD = Field(0.1, ge=0, description="Its deviation in a step, in half widths of the action's range")
-_NOISE_THETA = Field(0.15, gt=0, le=1, description="Part of the Ornstein-Uhlenbeck noise forgotten in a step")
 _Width = Annotated[int, Field(ge=1, le=4096)]
 
-# Prioritized price windows, for agents that learn from rollouts.
-_PER = Field(False, description="Prioritized price windows (after Jiang et al. 2021)")
-_PER_ALPHA = Field(0.6, ge=0, le=1, description="Exponent of a window's score, its mean |advantage|")
-_PER_BETA = Field(1.0, ge=0, le=1, description="Importance exponent; 1 gives the uniform objective back")
-_PER_FLOOR = Field(0.25, gt=0, le=0.5, description="Share of the windows that is drawn uniformly")
-_PER_STALE = Field(0.1, ge=0, le=0.5, description="Share that goes to windows not visited for long")
 
-# Other options of agents that learn from rollouts.
-_NORMALISE_OBS = Field(
-    False, description="Observations in deviations from their running mean, within 10; kept with the agent"
-)
-_NORMALISE_REWARD = Field(
-    False, description="Rewards in running deviations of the discounted return, within 10"
-)
+class LearnerConfig(Config):
+    """What all agents have."""
+
+    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
 
 
-class DQNConfig(Config):
+class NetworkConfig(LearnerConfig):
+    """What agents with networks have."""
+
+    hidden: tuple[_Width, ...] = Field((64, 64), min_length=1, description="Widths of the hidden layers")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size")
+    lr_schedule: Schedule = Field(
+        "linear", description="constant, or linear: it falls to zero over the training"
+    )
+
+
+class WindowsConfig(LearnerConfig):
+    """What agents have that learn from rollouts: price windows may be prioritized."""
+
+    per: bool = Field(False, description="Prioritized price windows (after Jiang et al. 2021)")
+    per_alpha: float = Field(
+        0.6, ge=0, le=1, description="Exponent of a window's score, its mean |advantage|"
+    )
+    per_beta: float = Field(
+        1.0, ge=0, le=1, description="Importance exponent; 1 gives the uniform objective back"
+    )
+    per_floor: float = Field(0.25, gt=0, le=0.5, description="Share of the windows that is drawn uniformly")
+    per_stale: float = Field(0.1, ge=0, le=0.5, description="Share that goes to windows not visited for long")
+
+
+class OnPolicyConfig(WindowsConfig, NetworkConfig):
+    """What policies with a learned value have."""
+
+    actions: ClassVar[str] = "discrete, continuous"
+    n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
+    normalise_obs: bool = Field(
+        False,
+        description="Observations in deviations from their running mean, within 10; kept with the agent",
+    )
+    normalise_reward: bool = Field(
+        False, description="Rewards in running deviations of the discounted return, within 10"
+    )
+    max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
+
+
+class ReplayConfig(NetworkConfig):
+    """What agents have that learn from a replay."""
+
+    capacity: int = Field(100_000, ge=64, description="Transitions that a member's replay holds")
+    batch: int = Field(128, ge=1, description="Transitions per member and update")
+    learning_starts: int = Field(1_000, ge=1, description="Random transitions before the first update")
+    every: int = Field(2, ge=1, description="Transitions between updates")
+    updates: int = Field(1, ge=1, description="Updates each time")
+    tau: float = Field(
+        0.01, gt=0, le=1, description="How far the target networks move to the online ones each time"
+    )
+    n_step: int = Field(1, ge=1, le=100, description="Rewards summed before the bootstrap")
+    per: bool = Field(False, description="Prioritized replay (Schaul et al. 2016)")
+    per_alpha: float = Field(0.6, ge=0, le=1, description="Priority exponent")
+    per_beta: float = Field(0.4, ge=0, le=1, description="Importance exponent at the start; it grows to 1")
+
+
+class DQNConfig(ReplayConfig):
     """Deep Q-learning (Mnih et al. 2015); Double Q, dueling, n-step, prioritized replay as options."""
 
     actions: ClassVar[str] = "discrete"
     name: Literal["dqn"] = "dqn"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, description="Widths of the hidden layers"
-    )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's first step size")
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
-    capacity: int = Field(100_000, ge=64, description="Transitions that a member's replay holds")
-    batch: int = Field(128, ge=1, description="Transitions per member and update")
-    learning_starts: int = Field(1_000, ge=1, description="Transitions before the first update")
-    every: int = Field(2, ge=1, description="Transitions between updates")
-    updates: int = _UPDATES
-    target_every: int = Field(256, ge=1, description="Updates between moves of the target network")
     tau: float = Field(
         1.0, gt=0, le=1, description="How far the target network moves to the online one; 1 copies it"
     )
+    target_every: int = Field(256, ge=1, description="Updates between moves of the target network")
+    n_step: int = Field(5, ge=1, le=100, description="Rewards summed before the bootstrap")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
     epsilon_fraction: float = Field(
         0.4, gt=0, le=1, description="Part of the training in which epsilon falls from 1"
     )
     double: bool = Field(True, description="Double Q-learning (van Hasselt et al. 2016)")
     dueling: bool = Field(False, description="Dueling heads (Wang et al. 2016)")
-    n_step: int = Field(5, ge=1, le=100, description="Rewards summed before the bootstrap")
-    per: bool = Field(False, description="Prioritized replay (Schaul et al. 2016)")
-    per_alpha: float = Field(0.6, ge=0, le=1, description="Priority exponent")
-    per_beta: float = Field(0.4, ge=0, le=1, description="Importance exponent at the start; it grows to 1")
     max_grad_norm: float = Field(10.0, gt=0, description="Bound of a member's gradient norm")
 
 
-class DDPGConfig(Config):
+class DDPGConfig(ReplayConfig):
     """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
 
     actions: ClassVar[str] = "continuous"
     name: Literal["ddpg"] = "ddpg"
-    envs: int = _ENVS
-    hidden: tuple[_Width, ...] = _HIDDEN
-    learning_rate: float = _RATE
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = _GAMMA
-    capacity: int = _CAPACITY
-    batch: int = _BATCH
-    learning_starts: int = _STARTS
-    every: int = _EVERY
-    updates: int = _UPDATES
-    tau: float = _TAU
-    noise: Literal["gaussian", "ou"] = _NOISE
-    noise_std: float = _NOISE_STD
-    noise_theta: float = _NOISE_THETA
-    n_step: int = _N_STEP
-    per: bool = _REPLAY
-    per_alpha: float = _REPLAY_ALPHA
-    per_beta: float = _REPLAY_BETA
+    noise: Literal["gaussian", "ou"] = Field(
+        "gaussian", description="gaussian: independent; ou: an Ornstein-Uhlenbeck process"
+    )
+    noise_std: float = Field(
+        0.1, ge=0, description="Its deviation in a step, in half widths of the action's range"
+    )
+    noise_theta: float = Field(
+        0.15, gt=0, le=1, description="Part of the Ornstein-Uhlenbeck noise forgotten in a step"
+    )
 
 
-class TD3Config(Config):
+class TD3Config(DDPGConfig):
     """Twin delayed DDPG (Fujimoto et al. 2018)."""
 
-    actions: ClassVar[str] = "continuous"
-    name: Literal["td3"] = "td3"
-    envs: int = _ENVS
-    hidden: tuple[_Width, ...] = _HIDDEN
-    learning_rate: float = _RATE
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = _GAMMA
-    capacity: int = _CAPACITY
-    batch: int = _BATCH
-    learning_starts: int = _STARTS
-    every: int = _EVERY
-    updates: int = _UPDATES
-    tau: float = _TAU
-    noise: Literal["gaussian", "ou"] = _NOISE
-    noise_std: float = _NOISE_STD
-    noise_theta: float = _NOISE_THETA
+    name: Literal["td3"] = "td3"  # type: ignore[assignment]
     policy_delay: int = Field(2, ge=1, description="Updates of the critics for each one of the policy")
     target_noise: float = Field(0.2, ge=0, description="Deviation of the noise on the actions of the target")
     target_clip: float = Field(0.5, ge=0, description="Bound of that noise")
-    n_step: int = _N_STEP
-    per: bool = _REPLAY
-    per_alpha: float = _REPLAY_ALPHA
-    per_beta: float = _REPLAY_BETA
 
 
-class SACConfig(Config):
+class SACConfig(ReplayConfig):
     """Soft actor-critic (Haarnoja et al. 2018) with twin critics and a learned temperature."""
 
     actions: ClassVar[str] = "continuous"
     name: Literal["sac"] = "sac"
-    envs: int = _ENVS
-    hidden: tuple[_Width, ...] = _HIDDEN
-    learning_rate: float = _RATE
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = _GAMMA
-    capacity: int = _CAPACITY
-    batch: int = _BATCH
-    learning_starts: int = _STARTS
-    every: int = _EVERY
-    updates: int = _UPDATES
-    tau: float = _TAU
     temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
     learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
     target_entropy: float | None = Field(
         None, description="Entropy of the policy to aim at, in nats (default: -1 for each action)"
     )
-    n_step: int = _N_STEP
-    per: bool = _REPLAY
-    per_alpha: float = _REPLAY_ALPHA
-    per_beta: float = _REPLAY_BETA
 
 
-class A2CConfig(Config):
-    """Advantage actor-critic (Mnih et al. 2016), synchronous, with generalised advantage estimation."""
+class PolicyGradientConfig(OnPolicyConfig):
+    """What agents have that take the steps of policy and value together."""
 
-    actions: ClassVar[str] = "discrete, continuous"
-    name: Literal["a2c"] = "a2c"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, description="Widths of the hidden layers"
-    )
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size")
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
-    n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
     value: float = Field(0.5, ge=0, description="Weight of the value loss")
-    max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
-    normalise_obs: bool = _NORMALISE_OBS
-    normalise_reward: bool = _NORMALISE_REWARD
-    per: bool = _PER
-    per_alpha: float = _PER_ALPHA
-    per_beta: float = _PER_BETA
-    per_floor: float = _PER_FLOOR
-    per_stale: float = _PER_STALE
 
 
-class PPOConfig(Config):
+class A2CConfig(PolicyGradientConfig):
+    """Advantage actor-critic (Mnih et al. 2016), synchronous, with generalised advantage estimation."""
+
+    name: Literal["a2c"] = "a2c"
+    n_steps: int = Field(5, ge=1, description="Steps of each environment per update")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
+
+
+class PPOConfig(PolicyGradientConfig):
     """Proximal policy optimisation with the clipped surrogate (Schulman et al. 2017)."""
 
-    actions: ClassVar[str] = "discrete, continuous"
     name: Literal["ppo"] = "ppo"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, description="Widths of the hidden layers"
-    )
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam's first step size")
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
-    n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
     batch: int = Field(128, ge=1, description="Transitions per member and update")
     epochs: int = Field(10, ge=1, description="Passes over a rollout")
     clip: float = Field(0.2, gt=0, lt=1, description="Bound of the probability ratio around 1")
@@ -219,82 +168,39 @@ class PPOConfig(Config):
         gt=0,
         description="Divergence [nats] at whose 1.5-fold a member leaves the rest of a rollout out",
     )
-    entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
-    value: float = Field(0.5, ge=0, description="Weight of the value loss")
-    max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
-    normalise_obs: bool = _NORMALISE_OBS
-    normalise_reward: bool = _NORMALISE_REWARD
-    per: bool = _PER
-    per_alpha: float = _PER_ALPHA
-    per_beta: float = _PER_BETA
-    per_floor: float = _PER_FLOOR
-    per_stale: float = _PER_STALE
 
 
-class REINFORCEConfig(Config):
+class REINFORCEConfig(PolicyGradientConfig):
     """Policy gradient with rewards-to-go (Williams 1992) and a learned baseline."""
 
-    actions: ClassVar[str] = "discrete, continuous"
     name: Literal["reinforce"] = "reinforce"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, description="Widths of the hidden layers"
-    )
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's first step size")
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     n_steps: int = Field(128, ge=1, description="Steps of each environment per update")
     baseline: bool = Field(
         True, description="Learn a value as baseline, and as what follows where an episode was cut off"
     )
-    entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus")
-    value: float = Field(0.5, ge=0, description="Weight of the value loss")
-    max_grad_norm: float = Field(0.5, gt=0, description="Bound of a member's gradient norm")
-    normalise_obs: bool = _NORMALISE_OBS
-    normalise_reward: bool = _NORMALISE_REWARD
-    per: bool = _PER
-    per_alpha: float = _PER_ALPHA
-    per_beta: float = _PER_BETA
-    per_floor: float = _PER_FLOOR
-    per_stale: float = _PER_STALE
 
 
-class TRPOConfig(Config):
+class TRPOConfig(OnPolicyConfig):
     """Trust region policy optimisation by the natural gradient (Schulman et al. 2015)."""
 
-    actions: ClassVar[str] = "discrete, continuous"
     name: Literal["trpo"] = "trpo"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, description="Widths of the hidden layers"
-    )
     target_kl: float = Field(0.01, gt=0, description="Bound of the divergence of an update [nats]")
     cg_steps: int = Field(15, ge=1, description="Iterations of the conjugate gradient")
     cg_damping: float = Field(0.1, ge=0, description="What is added to the diagonal of the Fisher matrix")
     line_search_steps: int = Field(10, ge=1, description="Steps that are tried before none is taken")
     line_search_shrink: float = Field(0.8, gt=0, lt=1, description="Each is as long as this times the last")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's first step size, of the value")
-    lr_schedule: Schedule = _RATE_SCHEDULE
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
-    n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
     batch: int = Field(128, ge=1, description="Transitions per member and step of the value")
     epochs: int = Field(10, ge=1, description="Passes of the value over a rollout")
     max_grad_norm: float = Field(10.0, gt=0, description="Bound of the gradient norm of a member's value")
-    normalise_obs: bool = _NORMALISE_OBS
-    normalise_reward: bool = _NORMALISE_REWARD
-    per: bool = _PER
-    per_alpha: float = _PER_ALPHA
-    per_beta: float = _PER_BETA
-    per_floor: float = _PER_FLOOR
-    per_stale: float = _PER_STALE
 
 
-class TabularConfig(Config):
-    """What learners by table have in common."""
+class TabularConfig(WindowsConfig):
+    """What learners by table have."""
 
     actions: ClassVar[str] = "discrete"
-    envs: int = Field(8, ge=1, le=4096, description="Environments per member")
     bins: int = Field(
         11, ge=1, le=1_000, description="Bins of each feature; of an odd number one has 0 in its middle"
     )
@@ -304,17 +210,11 @@ class TabularConfig(Config):
     learning_rate_end: float = Field(
         0.0, ge=0, le=1, description="Step size at the end, to which it moves linearly"
     )
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0.95 by default")
     epsilon_start: float = Field(1.0, ge=0, le=1, description="Probability of a random action at the start")
     epsilon_end: float = Field(0.05, ge=0, le=1, description="Final probability of a random action")
     epsilon_fraction: float = Field(
         0.4, gt=0, le=1, description="Part of the training in which epsilon moves from start to end"
     )
-    per: bool = _PER
-    per_alpha: float = _PER_ALPHA
-    per_beta: float = _PER_BETA
-    per_floor: float = _PER_FLOOR
-    per_stale: float = _PER_STALE
 
 
 class QLearningConfig(TabularConfig):
@@ -341,16 +241,14 @@ class DoubleQLearningConfig(TabularConfig):
     name: Literal["double-q-learning"] = "double-q-learning"
 
 
-def windows(
-    config: A2CConfig | PPOConfig | REINFORCEConfig | TRPOConfig | TabularConfig,
-) -> Curriculum | None:
+def windows(config: WindowsConfig) -> Curriculum | None:
     """How the price windows are prioritized, if they are."""
     if not config.per:
         return None
     return Curriculum(config.per_alpha, config.per_beta, config.per_floor, config.per_stale)
 
 
-def replay(config: DQNConfig | DDPGConfig | TD3Config | SACConfig) -> Replay:
+def replay(config: ReplayConfig) -> Replay:
     """How an agent is fed that learns from a replay."""
     return Replay(
         capacity=config.capacity,
