@@ -21,7 +21,7 @@ _GAMMA = Field(0.99, ge=0, le=1, description="Discount per step; when trading, 0
 _CAPACITY = Field(100_000, ge=64, description="Transitions that a member's replay holds")
 _BATCH = Field(128, ge=1, description="Transitions per member and update")
 _STARTS = Field(1_000, ge=1, description="Random transitions before the first update")
-_EVERY = Field(2, ge=1, description="Transitions between updates")
+_EVERY = Field(4, ge=1, description="Transitions between updates")
 _UPDATES = Field(1, ge=1, description="Updates each time")
 _TAU = Field(0.01, gt=0, le=1, description="How far the target networks move to the online ones each time")
 _N_STEP = Field(1, ge=1, le=100, description="Rewards summed before the bootstrap")
@@ -146,6 +146,9 @@ class SACConfig(Config):
     every: int = _EVERY
     updates: int = _UPDATES
     tau: float = _TAU
+    noise: Literal["gaussian", "ou"] = _NOISE
+    noise_std: float = Field(0.0, ge=0, description="The same; the policy draws its actions without it too")
+    noise_theta: float = _NOISE_THETA
     temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
     learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
     target_entropy: float | None = Field(

@@ -13,7 +13,7 @@ from torch import Tensor
 from tradebot.agents.configs import SACConfig, replay
 from tradebot.core import Array, Batch, Box, Extras, Space, State, Update
 from tradebot.rl.action_values import EPS, ActionValues
-from tradebot.rl.exploration import FirstActions, UnitBox
+from tradebot.rl.exploration import ActionNoise, FirstActions, UnitBox
 from tradebot.rl.losses import shares, td_target
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
@@ -51,16 +51,20 @@ class SAC:
         self._temperature_adam = Adam(self._temperature, eps=EPS)
         self._entropy = -float(n_actions) if config.target_entropy is None else config.target_entropy
         self._first = FirstActions(seeds, config.envs, n_actions, config.learning_starts)
-        self._action_noise = Noise(seeds, "action", (config.envs, n_actions), self._law.noise_law)
-        self._noise = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
+        self._noise = ActionNoise(
+            seeds, config.envs, n_actions, config.noise, config.noise_std, config.noise_theta
+        )
+        self._acted = Noise(seeds, "policy", (config.envs, n_actions), self._law.noise_law)
+        self._drawn = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         output = self._policy.mlp("policy", flattened(obs, self._device))
         if not explore:
             return self._box.outside(self._law.mode(output).cpu().numpy()), {}
-        drawn = self._law.sample(output, floats(self._action_noise.draw(), self._device))
-        action = self._first.instead_of(drawn.action.cpu().numpy(), self._seen)
+        drawn = self._law.sample(output, floats(self._acted.draw(), self._device))
+        action = self._noise.added_to(drawn.action.cpu().numpy())
+        action = self._first.instead_of(action, self._seen)
         self._seen += obs.shape[1]
         return self._box.outside(action), {}
 
@@ -69,7 +73,7 @@ class SAC:
         c = self.config
         learning_rate = scheduled(c.learning_rate, c.learning_rate_schedule, self._seen, self._steps)
         obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
-        noise, next_noise = floats(self._noise.draw(), self._device).unbind(1)  # [M, N, A] each
+        noise, next_noise = floats(self._drawn.draw(), self._device).unbind(1)  # [M, N, A] each
         alpha = self._temperature.parameters["log"][..., 0].exp()  # [M, 1]
         next_action, next_log_prob, _ = self._law.sample(self._policy.mlp("policy", next_obs), next_noise)
         target = td_target(
@@ -128,8 +132,9 @@ class SAC:
             "temperature": self._temperature.state_dict(),
             "temperature_adam": self._temperature_adam.state_dict(),
             "first": self._first.state_dict(),
-            "action_noise": self._action_noise.count,
-            "noise": self._noise.count,
+            "noise": self._noise.state_dict(),
+            "acted": self._acted.count,
+            "drawn": self._drawn.count,
             "seen": self._seen,
         }
 
@@ -140,6 +145,6 @@ class SAC:
         self._temperature.load_state_dict(state["temperature"])
         self._temperature_adam.load_state_dict(state["temperature_adam"])
         self._first.load_state_dict(state["first"])
-        self._action_noise.count = state["action_noise"]
-        self._noise.count = state["noise"]
+        self._noise.load_state_dict(state["noise"])
+        self._acted.count, self._drawn.count = state["acted"], state["drawn"]
         self._seen = state["seen"]
