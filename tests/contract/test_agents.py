@@ -95,7 +95,7 @@ REPLAYED: dict[str, Any] = {
     "batch": 32,
     "capacity": 400,
     "learning_starts": 100,
-    "every": 8,
+    "every": 16,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "dqn": {
@@ -141,7 +141,7 @@ CASES = {
     "dqn, soft targets": Case("dqn", SETTINGS["dqn"] | {"target_every": 1, "tau": 0.1, "updates": 2}),
     "ddpg, prioritized": Case("ddpg", REPLAYED | {"per": True, "n_step": 3}, discrete=False),
     "td3, prioritized": Case("td3", REPLAYED | {"per": True, "noise": "ou"}, discrete=False),
-    "sac, prioritized": Case("sac", REPLAYED | {"per": True, "n_step": 3}, discrete=False),
+    "sac, prioritized": Case("sac", REPLAYED | {"per": True, "noise_std": 0.1}, discrete=False),
     "sac, fixed temperature": Case(
         "sac", REPLAYED | {"learn_temperature": False, "hidden": (33,)}, discrete=False
     ),
@@ -456,6 +456,7 @@ PROBES = {
         {0: 3 * GAMMA, 1: 3.0},
     ),
 }
+PROBED_REPLAY = {"hidden": (32,), "batch": 64, "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}
 PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, settings)
     "dqn": (3_000, {"hidden": (32,), "learning_starts": 100, "target_every": 10, "learning_rate": 1e-2}),
     "a2c": (8_000, {"hidden": (32,), "learning_rate": 2e-2}),
@@ -466,9 +467,9 @@ PROBED: dict[str, tuple[int, dict[str, Any]]] = {  # name -> (transitions, setti
     "double-q-learning": (3_000, {"learning_rate": 0.2}),
     "reinforce": (12_000, {"hidden": (32,), "n_steps": 8, "learning_rate": 2e-2}),
     "trpo": (6_000, {"hidden": (32,), "n_steps": 16, "epochs": 4, "learning_rate": 1e-2}),
-    "ddpg": (3_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
-    "td3": (3_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
-    "sac": (4_000, {"hidden": (32,), "learning_starts": 200, "tau": 0.1, "learning_rate": 1e-2}),
+    "ddpg": (3_000, PROBED_REPLAY),
+    "td3": (3_000, PROBED_REPLAY),
+    "sac": (3_000, PROBED_REPLAY),
 }
 
 

@@ -242,8 +242,8 @@ def test_an_update_of_sac_is_theirs(learned: bool, monkeypatch: pytest.MonkeyPat
         pairs[m] += paired(agent._policy, "policy", m, layers)
         give(pairs[m])
         learners.append(learner)
-    noise = torch.as_tensor(agent._noise.draw(), dtype=torch.float32)  # [M, 2, N, A]: of obs, of next_obs
-    agent._noise.count = 0
+    noise = torch.as_tensor(agent._drawn.draw(), dtype=torch.float32)  # [M, 2, N, A]: of obs, of next_obs
+    agent._drawn.count = 0
     update = agent.update(batch)
     for m, learner in enumerate(learners):
         numbers = iter(noise[m])

@@ -96,11 +96,11 @@ class DQNConfig(ReplayConfig):
     max_grad_norm: float = Field(10.0, gt=0, description="Bound of a member's gradient norm")
 
 
-class DDPGConfig(ReplayConfig):
-    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+class ContinuousConfig(ReplayConfig):
+    """What agents for continuous actions have that learn from a replay."""
 
     actions: ClassVar[str] = "continuous"
-    name: Literal["ddpg"] = "ddpg"
+    every: int = Field(4, ge=1, description="Transitions between updates")
     noise: Literal["gaussian", "ou"] = Field(
         "gaussian", description="gaussian: independent; ou: an Ornstein-Uhlenbeck process"
     )
@@ -112,20 +112,26 @@ class DDPGConfig(ReplayConfig):
     )
 
 
-class TD3Config(DDPGConfig):
+class DDPGConfig(ContinuousConfig):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    name: Literal["ddpg"] = "ddpg"
+
+
+class TD3Config(ContinuousConfig):
     """Twin delayed DDPG (Fujimoto et al. 2018)."""
 
-    name: Literal["td3"] = "td3"  # type: ignore[assignment]
+    name: Literal["td3"] = "td3"
     policy_delay: int = Field(2, ge=1, description="Updates of the critics for each one of the policy")
     target_noise: float = Field(0.2, ge=0, description="Deviation of the noise on the actions of the target")
     target_clip: float = Field(0.5, ge=0, description="Bound of that noise")
 
 
-class SACConfig(ReplayConfig):
+class SACConfig(ContinuousConfig):
     """Soft actor-critic (Haarnoja et al. 2018) with twin critics and a learned temperature."""
 
-    actions: ClassVar[str] = "continuous"
     name: Literal["sac"] = "sac"
+    noise_std: float = Field(0.0, ge=0, description="The same; the policy draws its actions without it too")
     temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
     learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
     target_entropy: float | None = Field(

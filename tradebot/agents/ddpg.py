@@ -9,10 +9,10 @@ from tradebot.agents.configs import DDPGConfig, replay
 from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import ActionValues
 from tradebot.rl.deterministic import DeterministicPolicy
-from tradebot.rl.exploration import ActionNoise, FirstActions, UnitBox
-from tradebot.rl.losses import shares, td_target
+from tradebot.rl.exploration import Exploration, UnitBox
+from tradebot.rl.losses import td_target
 from tradebot.rl.schedules import scheduled
-from tradebot.rl.tensors import flattened, floats, weights
+from tradebot.rl.tensors import flattened, transitions
 
 
 class DDPG:
@@ -28,34 +28,25 @@ class DDPG:
         sizes = (int(np.prod(population.observation_space.shape)), self._box.size, config.hidden)
         self._policy = DeterministicPolicy(*sizes, seeds, device)
         self._values = ActionValues(*sizes, 1, seeds, device)
-        self._first = FirstActions(seeds, config.envs, self._box.size, config.learning_starts)
-        self._noise = ActionNoise(
-            seeds, config.envs, self._box.size, config.noise, config.noise_std, config.noise_theta
-        )
+        self._exploration = Exploration(config, seeds, self._box.size)
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         action = self._policy.action(flattened(obs, self._device)).cpu().numpy()
         if explore:
-            action = self._first.instead_of(self._noise.added_to(action), self._seen)
+            action = self._exploration.of(action, self._seen)
             self._seen += obs.shape[1]
         return self._box.outside(action), {}
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c = self.config
-        obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
-        target = td_target(
-            floats(batch.reward, self._device),
-            floats(batch.extras["discount"], self._device),
-            torch.as_tensor(batch.terminated, device=self._device),
-            self._values.bootstrap(next_obs, self._policy.slow_action(next_obs)),
-        )
-        share = shares(weights(batch, self._device), target)
+        t = transitions(batch, self._box.inside, self._device)
+        following = self._values.bootstrap(t.next_obs, self._policy.slow_action(t.next_obs))
+        target = td_target(t.reward, t.discount, t.terminated, following)
         learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
-        action = self._box.inside(batch.action, self._device)
-        learned = self._values.learn(obs, action, target, share, learning_rate)
-        policy_loss = self._policy.climb(obs, self._values, share, learning_rate)
+        learned = self._values.learn(t.obs, t.action, target, t.share, learning_rate)
+        policy_loss = self._policy.climb(t.obs, self._values, t.share, learning_rate)
         self._values.follow(c.tau)
         self._policy.follow(c.tau)
         metrics = {"loss": learned.loss, "policy_loss": policy_loss, "q": learned.value}
@@ -68,14 +59,12 @@ class DDPG:
         return {
             "policy": self._policy.state_dict(),
             "values": self._values.state_dict(),
-            "first": self._first.state_dict(),
-            "noise": self._noise.state_dict(),
+            "exploration": self._exploration.state_dict(),
             "seen": self._seen,
         }
 
     def load_state_dict(self, state: State) -> None:
         self._policy.load_state_dict(state["policy"])
         self._values.load_state_dict(state["values"])
-        self._first.load_state_dict(state["first"])
-        self._noise.load_state_dict(state["noise"])
+        self._exploration.load_state_dict(state["exploration"])
         self._seen = state["seen"]

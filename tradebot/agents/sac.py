@@ -12,14 +12,14 @@ from torch import Tensor
 from tradebot.agents.configs import SACConfig, replay
 from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import EPS, ActionValues
-from tradebot.rl.exploration import FirstActions, UnitBox
-from tradebot.rl.losses import shares, td_target
+from tradebot.rl.exploration import Exploration, UnitBox
+from tradebot.rl.losses import td_target
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 from tradebot.rl.schedules import scheduled
 from tradebot.rl.squashed import SquashedGaussian
-from tradebot.rl.tensors import flattened, floats, weights
+from tradebot.rl.tensors import flattened, floats, transitions
 
 
 class SAC:
@@ -42,17 +42,17 @@ class SAC:
         self._temperature.parameters["log"][:] = math.log(config.temperature)
         self._temperature_adam = Adam(self._temperature, eps=EPS)
         self._entropy = -float(n_actions) if config.target_entropy is None else config.target_entropy
-        self._first = FirstActions(seeds, config.envs, n_actions, config.learning_starts)
-        self._action_noise = Noise(seeds, "action", (config.envs, n_actions), self._law.noise_law)
-        self._noise = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
+        self._exploration = Exploration(config, seeds, n_actions)
+        self._acted = Noise(seeds, "policy", (config.envs, n_actions), self._law.noise_law)
+        self._drawn = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         output = self._policy.mlp("policy", flattened(obs, self._device))
         if not explore:
             return self._box.outside(self._law.mode(output).cpu().numpy()), {}
-        drawn = self._law.sample(output, floats(self._action_noise.draw(), self._device))
-        action = self._first.instead_of(drawn.action.cpu().numpy(), self._seen)
+        drawn = self._law.sample(output, floats(self._acted.draw(), self._device))
+        action = self._exploration.of(drawn.action.cpu().numpy(), self._seen)
         self._seen += obs.shape[1]
         return self._box.outside(action), {}
 
@@ -60,22 +60,16 @@ class SAC:
     def update(self, batch: Batch) -> Update:
         c = self.config
         learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
-        obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
-        noise, next_noise = floats(self._noise.draw(), self._device).unbind(1)  # [M, N, A] each
+        t = transitions(batch, self._box.inside, self._device)
+        noise, next_noise = floats(self._drawn.draw(), self._device).unbind(1)  # [M, N, A] each
         alpha = self._temperature.parameters["log"][..., 0].exp()  # [M, 1]
-        next_action, next_log_prob, _ = self._law.sample(self._policy.mlp("policy", next_obs), next_noise)
-        target = td_target(
-            floats(batch.reward, self._device),
-            floats(batch.extras["discount"], self._device),
-            torch.as_tensor(batch.terminated, device=self._device),
-            self._values.bootstrap(next_obs, next_action) - alpha * next_log_prob,
-        )
-        share = shares(weights(batch, self._device), target)
-        action = self._box.inside(batch.action, self._device)
-        learned = self._values.learn(obs, action, target, 0.5 * share, learning_rate)
-        policy_loss, log_prob = self._climb(obs, noise, alpha, share, learning_rate)
+        next_action, next_log_prob, _ = self._law.sample(self._policy.mlp("policy", t.next_obs), next_noise)
+        following = self._values.bootstrap(t.next_obs, next_action) - alpha * next_log_prob
+        target = td_target(t.reward, t.discount, t.terminated, following)
+        learned = self._values.learn(t.obs, t.action, target, 0.5 * t.share, learning_rate)
+        policy_loss, log_prob = self._climb(t.obs, noise, alpha, t.share, learning_rate)
         if c.learn_temperature:
-            self._heat(log_prob, share, learning_rate)
+            self._heat(log_prob, t.share, learning_rate)
         self._values.follow(c.tau)
         metrics = {
             "loss": learned.loss,
@@ -119,9 +113,9 @@ class SAC:
             "values": self._values.state_dict(),
             "temperature": self._temperature.state_dict(),
             "temperature_adam": self._temperature_adam.state_dict(),
-            "first": self._first.state_dict(),
-            "action_noise": self._action_noise.count,
-            "noise": self._noise.count,
+            "exploration": self._exploration.state_dict(),
+            "acted": self._acted.count,
+            "drawn": self._drawn.count,
             "seen": self._seen,
         }
 
@@ -131,7 +125,6 @@ class SAC:
         self._values.load_state_dict(state["values"])
         self._temperature.load_state_dict(state["temperature"])
         self._temperature_adam.load_state_dict(state["temperature_adam"])
-        self._first.load_state_dict(state["first"])
-        self._action_noise.count = state["action_noise"]
-        self._noise.count = state["noise"]
+        self._exploration.load_state_dict(state["exploration"])
+        self._acted.count, self._drawn.count = state["acted"], state["drawn"]
         self._seen = state["seen"]

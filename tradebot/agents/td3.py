@@ -10,11 +10,11 @@ from tradebot.agents.configs import TD3Config, replay
 from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import ActionValues
 from tradebot.rl.deterministic import DeterministicPolicy
-from tradebot.rl.exploration import ActionNoise, FirstActions, UnitBox, smoothed
-from tradebot.rl.losses import shares, td_target
+from tradebot.rl.exploration import Exploration, UnitBox, smoothed
+from tradebot.rl.losses import td_target
 from tradebot.rl.noise import Noise
 from tradebot.rl.schedules import scheduled
-from tradebot.rl.tensors import flattened, floats, weights
+from tradebot.rl.tensors import flattened, floats, transitions
 
 
 class TD3:
@@ -30,39 +30,30 @@ class TD3:
         n_obs, n_actions = int(np.prod(population.observation_space.shape)), self._box.size
         self._policy = DeterministicPolicy(n_obs, n_actions, config.hidden, seeds, device)
         self._values = ActionValues(n_obs, n_actions, config.hidden, 2, seeds, device)
-        self._first = FirstActions(seeds, config.envs, n_actions, config.learning_starts)
-        self._noise = ActionNoise(
-            seeds, config.envs, n_actions, config.noise, config.noise_std, config.noise_theta
-        )
+        self._exploration = Exploration(config, seeds, n_actions)
         self._smoothing = Noise(seeds, "smoothing", (config.batch, n_actions), "standard_normal")
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         action = self._policy.action(flattened(obs, self._device)).cpu().numpy()
         if explore:
-            action = self._first.instead_of(self._noise.added_to(action), self._seen)
+            action = self._exploration.of(action, self._seen)
             self._seen += obs.shape[1]
         return self._box.outside(action), {}
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c = self.config
-        obs, next_obs = flattened(batch.obs, self._device), flattened(batch.next_obs, self._device)
+        t = transitions(batch, self._box.inside, self._device)
         noise = floats(self._smoothing.draw(), self._device)
-        next_action = smoothed(self._policy.slow_action(next_obs), noise, c.target_noise, c.target_clip)
-        target = td_target(
-            floats(batch.reward, self._device),
-            floats(batch.extras["discount"], self._device),
-            torch.as_tensor(batch.terminated, device=self._device),
-            self._values.bootstrap(next_obs, next_action),
-        )
-        share = shares(weights(batch, self._device), target)
+        next_action = smoothed(self._policy.slow_action(t.next_obs), noise, c.target_noise, c.target_clip)
+        following = self._values.bootstrap(t.next_obs, next_action)
+        target = td_target(t.reward, t.discount, t.terminated, following)
         learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
-        action = self._box.inside(batch.action, self._device)
-        learned = self._values.learn(obs, action, target, share, learning_rate)
+        learned = self._values.learn(t.obs, t.action, target, t.share, learning_rate)
         self._updates += 1
         if self._updates % c.policy_delay == 0:
-            self._policy.climb(obs, self._values, share, learning_rate)
+            self._policy.climb(t.obs, self._values, t.share, learning_rate)
             self._values.follow(c.tau)
             self._policy.follow(c.tau)
         metrics = {"loss": learned.loss, "q": learned.value}
@@ -75,8 +66,7 @@ class TD3:
         return {
             "policy": self._policy.state_dict(),
             "values": self._values.state_dict(),
-            "first": self._first.state_dict(),
-            "noise": self._noise.state_dict(),
+            "exploration": self._exploration.state_dict(),
             "smoothing": self._smoothing.count,
             "seen": self._seen,
             "updates": self._updates,
@@ -85,7 +75,6 @@ class TD3:
     def load_state_dict(self, state: State) -> None:
         self._policy.load_state_dict(state["policy"])
         self._values.load_state_dict(state["values"])
-        self._first.load_state_dict(state["first"])
-        self._noise.load_state_dict(state["noise"])
+        self._exploration.load_state_dict(state["exploration"])
         self._smoothing.count = state["smoothing"]
         self._seen, self._updates = state["seen"], state["updates"]

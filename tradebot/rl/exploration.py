@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from tradebot.core import Array, Box, InputError, Space, State
 from tradebot.rl.noise import Noise
-from tradebot.rl.tensors import floats
-
-NoiseKind = Literal["gaussian", "ou"]
 
 
 class UnitBox:
@@ -35,56 +32,57 @@ class UnitBox:
         scaled = self._middle + self._half * action.astype(np.float32)
         return np.asarray(np.clip(scaled, self._low, self._high))
 
-    def inside(self, action: Array, device: str) -> Tensor:
+    def inside(self, action: Array) -> Array:
         """From the bounds to +-1: [M, N, A]"""
-        return floats((action - self._middle) / self._half, device)
+        return np.asarray((action - self._middle) / self._half)
 
 
-class FirstActions:
-    """Uniform random actions for the first `start` transitions of a member, then those of the policy."""
+class Settings(Protocol):
+    """What an agent's config says of its exploration."""
 
-    def __init__(self, seeds: Sequence[int], envs: int, size: int, start: int) -> None:
-        self._start = start
-        self._noise = Noise(seeds, "first actions", (envs, size))
-
-    def instead_of(self, action: Array, seen: int) -> Array:
-        """[M, B, A] within +-1, after `seen` transitions of a member."""
-        return action if seen >= self._start else 2.0 * self._noise.draw() - 1.0
-
-    def state_dict(self) -> State:
-        return {"noise": self._noise.count}
-
-    def load_state_dict(self, state: State) -> None:
-        self._noise.count = state["noise"]
+    @property
+    def envs(self) -> int: ...  # per member
+    @property
+    def learning_starts(self) -> int: ...  # transitions of a member that are random
+    @property
+    def noise(self) -> Literal["gaussian", "ou"]: ...
+    @property
+    def noise_std(self) -> float: ...
+    @property
+    def noise_theta(self) -> float: ...
 
 
-class ActionNoise:
-    """Noise that is added to actions: independent draws, or an Ornstein-Uhlenbeck process per environment,
+class Exploration:
+    """Uniform random actions for a member's first transitions, then those of the policy and noise on them.
 
-        x_t = (1 - theta) x_tm1 + std e_t,  e normal (Lillicrap et al. 2016, section 3 and appendix 7),
+    The noise is drawn independently, or by an Ornstein-Uhlenbeck process for each environment,
 
-    whose deviation is std / sqrt(theta (2 - theta)). It starts at 0 and runs on where an episode ends: agents
-    are not told of that, and it forgets within some 1 / theta steps.
+        x_t = (1 - theta) x_tm1 + std e_t,  e normal (Lillicrap et al. 2016, sections 3 and 7),
+
+    whose deviation is std / sqrt(theta (2 - theta)). It starts at 0 with the training and runs on where an
+    episode ends: agents are not told of that, and it forgets within some 1 / theta steps.
     """
 
-    def __init__(
-        self, seeds: Sequence[int], envs: int, size: int, kind: NoiseKind, std: float, theta: float
-    ) -> None:
-        self._kept = 1.0 - theta if kind == "ou" else 0.0
-        self._std = std
-        self._noise = Noise(seeds, "action", (envs, size), "standard_normal")
-        self._x = np.zeros((len(seeds), envs, size))
+    def __init__(self, settings: Settings, seeds: Sequence[int], size: int) -> None:
+        shape = (settings.envs, size)
+        self._settings = settings
+        self._kept = 1.0 - settings.noise_theta if settings.noise == "ou" else 0.0
+        self._first = Noise(seeds, "first actions", shape)
+        self._noise = Noise(seeds, "noise", shape, "standard_normal")
+        self._x = np.zeros((len(seeds), *shape))
 
-    def added_to(self, action: Array) -> Array:
-        """[M, B, A] within +-1"""
-        self._x = self._kept * self._x + self._std * self._noise.draw()
+    def of(self, action: Array, seen: int) -> Array:
+        """What to do where the policy says `action`, after `seen` transitions of a member: [M, B, A], +-1."""
+        if seen < self._settings.learning_starts:
+            return 2.0 * self._first.draw() - 1.0
+        self._x = self._kept * self._x + self._settings.noise_std * self._noise.draw()
         return np.asarray(np.clip(action + self._x, -1.0, 1.0))
 
     def state_dict(self) -> State:
-        return {"noise": self._noise.count, "x": self._x.copy()}
+        return {"first": self._first.count, "noise": self._noise.count, "x": self._x.copy()}
 
     def load_state_dict(self, state: State) -> None:
-        self._noise.count = state["noise"]
+        self._first.count, self._noise.count = state["first"], state["noise"]
         self._x = np.array(state["x"])
 
 

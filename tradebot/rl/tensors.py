@@ -1,11 +1,42 @@
-"""From the arrays of the loop to the tensors of the networks."""
+"""Batches of a replay as the networks want them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tradebot.core import Array, Batch
+from tradebot.rl.losses import shares
+
+
+class Transitions(NamedTuple):
+    """What an agent with continuous actions learns from."""
+
+    obs: Tensor  # [M, N, O]
+    action: Tensor  # [M, N, A] within +-1
+    reward: Tensor  # [M, N]
+    discount: Tensor  # [M, N] of what follows
+    terminated: Tensor  # [M, N] bool
+    next_obs: Tensor  # [M, N, O]
+    share: Tensor  # [M, N] of each in the mean loss of its member
+
+
+def transitions(batch: Batch, inside: Callable[[Array], Array], device: str) -> Transitions:
+    """`inside` takes actions from their bounds to +-1."""
+    reward = floats(batch.reward, device)
+    weight = None if batch.weight is None else floats(batch.weight, device)
+    return Transitions(
+        obs=flattened(batch.obs, device),
+        action=floats(inside(batch.action), device),
+        reward=reward,
+        discount=floats(batch.extras["discount"], device),
+        terminated=torch.as_tensor(batch.terminated, device=device),
+        next_obs=flattened(batch.next_obs, device),
+        share=shares(weight, reward),
+    )
 
 
 def floats(array: Array, device: str) -> Tensor:
@@ -16,8 +47,3 @@ def floats(array: Array, device: str) -> Tensor:
 def flattened(obs: Array, device: str) -> Tensor:
     """[M, N, *O] -> [M, N, O] with an observation's axes joined."""
     return floats(obs.reshape(*obs.shape[:2], -1), device)
-
-
-def weights(batch: Batch, device: str) -> Tensor | None:
-    """[M, N] importance weights; None means all 1."""
-    return None if batch.weight is None else floats(batch.weight, device)
