@@ -157,7 +157,7 @@ CASES = {
     "reinforce, continuous": Case("reinforce", SETTINGS["reinforce"] | NORMALISED, discrete=False),
     "trpo, continuous": Case("trpo", SETTINGS["trpo"] | NORMALISED, discrete=False),
     "trpo that goes back": Case(
-        "trpo", SETTINGS["trpo"] | {"target_kl": 0.3, "line_search_steps": 1, "cg_steps": 4}
+        "trpo", SETTINGS["trpo"] | {"target_kl": 0.3, "backtrack_steps": 1, "cg_steps": 4}
     ),
     "trpo, default widths": Case("trpo", SETTINGS["trpo"] | {"hidden": (64, 64)}),
 }

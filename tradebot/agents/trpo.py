@@ -95,7 +95,7 @@ class TRPO:
             return (gain > 0.0) & (divergence < c.target_kl)
 
         moved = line_search(
-            nets.networks.flat, step, accept, shrink=c.line_search_shrink, tries=c.line_search_steps
+            nets.networks.flat, step, accept, shrink=c.backtrack_factor, tries=c.backtrack_steps
         )
         gain, divergence = gain_and_divergence()
         return {"gain": gain, "kl": divergence, "moved": moved.to(torch.float32)}
