@@ -343,10 +343,11 @@ def test_a_member_alone_becomes_what_it_becomes_in_company(case: Case) -> None:
 
 
 def trained(case: Case, seeds: Sequence[int]) -> dict[str, Any]:
+    """What the agent keeps at the end, and all that it said of itself on the way."""
     agent, env, memory = population(case, seeds)
-    for _ in train(agent, env, memory, len(seeds), STEPS):
-        pass
-    return leaves(agent.state_dict())
+    told = [event.metrics for event in train(agent, env, memory, len(seeds), STEPS) if event.metrics]
+    metrics = {name: np.stack([metrics[name] for metrics in told], axis=1) for name in told[0]}
+    return leaves(agent.state_dict()) | metrics
 
 
 # ---- probes

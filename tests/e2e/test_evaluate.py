@@ -77,6 +77,41 @@ def test_more_episodes_are_played_than_environments_stand(cli: Cli, monkeypatch:
     assert tradebot.evaluate(tradebot.open_run("mine"), 7) == found
 
 
+def test_what_a_seed_earns_does_not_depend_on_its_company(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(evaluating, "AT_ONCE", 3)
+    task: dict[str, Any] = {"env": "gym:CartPole-v1", "steps": 500, "out": tmp_path}
+    both, second = tradebot.train("a2c", seeds=2, **task), tradebot.train("a2c", seeds=1, seed=1, **task)
+    assert tradebot.evaluate(both, 8).members[1:] == tradebot.evaluate(second, 8).members
+
+
+class Counter(gymnasium.Env[Any, Any]):
+    """Counts to five in whole numbers, as two of them."""
+
+    observation_space = gymnasium.spaces.Box(0, 5, (1, 2), np.int64)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.count = 0
+        return np.zeros((1, 2), np.int64), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.count += 1
+        return np.full((1, 2), self.count, np.int64), 1.0, self.count == 5, False, {}
+
+
+@pytest.mark.parametrize("agent", ["dqn", "a2c", "q-learning"])
+def test_whole_numbers_in_any_shape_are_observed_as_amounts(
+    agent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(
+        gymnasium.registry, "Counter-v0", gymnasium.envs.registration.EnvSpec("Counter-v0", Counter)
+    )
+    run = tradebot.train(agent, env="gym:Counter-v0", steps=1_200, seeds=1, out=tmp_path)
+    assert tradebot.evaluate(run, 2).members == (5.0,)
+
+
 def test_an_environment_with_a_limit_of_its_own_is_never_cut_before_it(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

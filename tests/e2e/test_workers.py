@@ -118,7 +118,7 @@ def test_a_process_that_is_killed_is_told_and_nothing_is_lost(
         answer = cli(*TRAIN, "--name", "mine", "--workers", 2, "--checkpoint-every", 0)
     assert (answer.code, answer.out) == (1, "")
     assert answer.err == (
-        "tradebot: the process that trained members 1 to 2 was killed by signal 9 (which the system does when"
+        "tradebot: the process that trained members 1..2 was killed by signal 9 (which the system does when"
         " memory runs out); go on with: tradebot train --resume runs/mine\n"
     )
     assert cli("train", "--resume", "mine", "--workers", 2).code == 0

@@ -131,7 +131,11 @@ class SACConfig(ContinuousConfig):
     """Soft actor-critic (Haarnoja et al. 2018) with twin critics and a learned temperature."""
 
     name: Literal["sac"] = "sac"
-    noise_std: float = Field(0.0, ge=0, description="The same; the policy draws its actions without it too")
+    noise_std: float = Field(
+        0.0,
+        ge=0,
+        description="Deviation of noise on what the policy has drawn, in half widths of the action's range",
+    )
     temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
     learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
     target_entropy: float | None = Field(

@@ -14,6 +14,7 @@ from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 from tradebot.rl.schedules import scheduled
+from tradebot.rl.tensors import flattened, floats
 
 
 class DQN:
@@ -40,7 +41,9 @@ class DQN:
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
-        greedy = self._q(self._online.mlp("q", self._tensor(obs))).argmax(-1).cpu().numpy()  # [M, B]
+        greedy = (
+            self._q(self._online.mlp("q", flattened(obs, self._device))).argmax(-1).cpu().numpy()
+        )  # [M, B]
         if not explore:
             return greedy, {}
         fraction = min(1.0, self._seen / (self.config.epsilon_fraction * self._steps))
@@ -51,7 +54,7 @@ class DQN:
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
-        next_obs = self._tensor(batch.next_obs)
+        next_obs = flattened(batch.next_obs, self._device)
         next_q = self._q(self._target.mlp("q", next_obs))  # [M, N, n]
         if self.config.double:
             chosen = self._q(self._online.mlp("q", next_obs)).argmax(-1, keepdim=True)
@@ -59,17 +62,17 @@ class DQN:
         else:
             next_value = next_q.amax(-1)
         target = td_target(
-            self._tensor(batch.reward),
-            self._tensor(batch.extras["discount"]),
+            floats(batch.reward, self._device),
+            floats(batch.extras["discount"], self._device),
             torch.as_tensor(batch.terminated, device=self._device),
             next_value,
         )
-        trace = self._online.trace("q", self._tensor(batch.obs))
+        trace = self._online.trace("q", flattened(batch.obs, self._device))
         q = self._q(trace[-1])
         action = torch.as_tensor(batch.action, device=self._device)[..., None]
         error = q.gather(2, action)[..., 0] - target  # [M, N]
         loss, slope = huber(error)
-        weight = None if batch.weight is None else self._tensor(batch.weight)
+        weight = None if batch.weight is None else floats(batch.weight, self._device)
         of_q = torch.zeros_like(q).scatter_(2, action, (slope * shares(weight, error))[..., None])
         self._online.backward("q", trace, self._slope(of_q))
         c = self.config
@@ -113,6 +116,3 @@ class DQN:
         if not self.config.dueling:
             return of_q
         return torch.cat([of_q.sum(-1, keepdim=True), of_q - of_q.mean(-1, keepdim=True)], dim=-1)
-
-    def _tensor(self, array: Array) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self._device)

@@ -18,6 +18,7 @@ from tradebot.stats.metrics import spread
 
 EPISODES = 100
 AT_ONCE = 100  # episodes of a member that are played side by side
+FAR = 2**40  # between the seeds of two episodes: more than there are seeds
 Progress = Callable[[int, int, str], None]  # (episodes done, of how many, what is going on)
 
 
@@ -38,18 +39,25 @@ def evaluate(
         raise InputError(f"{run.name} trades: what it earns is told by tradebot backtest {run.folder}")
     if episodes < 1:
         raise InputError(f"--episodes: should be at least 1 (got {episodes})")
-    seeds = [seed + evaluation.SEED for seed in run.seeds]
-    env = GymEnv(plan.run.env.removeprefix(PREFIX), seeds, min(episodes, AT_ONCE))
-    agent, what = run.agent(env.observation_space, env.action_space), f"evaluating {run.name}"
+    seeds, name = [seed + evaluation.SEED for seed in run.seeds], plan.run.env.removeprefix(PREFIX)
+    rounds: list[evaluation.Played] = []
     with one_thread():
-        played = evaluation.play(
-            agent,
-            env,
-            len(seeds),
-            episodes,
-            longest=env.time_limit or evaluation.LONGEST,
-            progress=(lambda done, total: progress(done, total, what)) if progress else None,
-        )
+        for first in range(0, episodes, AT_ONCE):
+            # Seeds of its own for each round: where a member stands in the last one depends on its company.
+            env = GymEnv(name, [seed + first * FAR for seed in seeds], min(AT_ONCE, episodes - first))
+            agent = run.agent(env.observation_space, env.action_space)
+
+            def tell(done: int, _: int, before: int = first * len(seeds)) -> None:
+                if progress:
+                    progress(before + done, episodes * len(seeds), f"evaluating {run.name}")
+
+            longest = env.time_limit or evaluation.LONGEST
+            rounds.append(
+                evaluation.play(
+                    agent, env, len(seeds), env.n_envs // len(seeds), longest=longest, progress=tell
+                )
+            )
+    played = evaluation.Played(*(np.concatenate(parts, axis=1) for parts in zip(*rounds, strict=True)))
     means = played.returns.mean(axis=1)  # [M]
     of_means = spread(means)
     iqm, low, high = bootstrap.interquartile_interval(means, np.random.default_rng(bootstrap.SEED))

@@ -176,7 +176,7 @@ def _learn(
     before, begun = (saved["seconds"], saved["loop"]["step"]) if saved else (0.0, 0)
     most = processes(plan, workers)
     started = kept = time.perf_counter()
-    team: Members | Workers = Members(folder, plan, env, scale, saved)
+    team: Members | Workers = Members(folder, plan, env, scale, saved)  # fails early where it must
     with stop_requests() as stop_is_asked, ExitStack() as stack:
         if workers and most > 1:
             team = stack.enter_context(Workers(folder, plan, most, saved))

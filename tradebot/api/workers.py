@@ -194,7 +194,7 @@ class Workers:
         hint = " (which the system does when memory runs out)" if -code == 9 else ""
         begun = runs.checkpoints(self._folder)
         return ChildProcessError(
-            f"the process that trained members {first} to {last - 1} {cause}{hint}; "
+            f"the process that trained members {first}..{last - 1} {cause}{hint}; "
             + (
                 f"go on with: tradebot train --resume {self._folder}"
                 if begun

@@ -41,7 +41,7 @@ def resume(
     if resume is None:
         if json and ctx.invoked_subcommand:
             raise InputError(f"write --json behind the agent: tradebot train {ctx.invoked_subcommand} --json")
-        if workers and ctx.invoked_subcommand:
+        if workers is not None and ctx.invoked_subcommand:
             raise InputError(
                 "write --workers behind the agent:"
                 f" tradebot train {ctx.invoked_subcommand} --workers {workers}"

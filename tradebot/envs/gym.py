@@ -106,7 +106,7 @@ def _spaces(name: str, env: gymnasium.Env[Any, Any]) -> tuple[Box, Space]:
     if isinstance(seen, gymnasium.spaces.Discrete):
         observed = Box(np.array([seen.start], np.int64), np.array([seen.start + seen.n - 1], np.int64))
     elif isinstance(seen, gymnasium.spaces.Box):
-        observed = Box(seen.low, seen.high)
+        observed = Box(seen.low.astype(np.float32), seen.high.astype(np.float32))  # integers are amounts
     else:
         raise InputError(f"{PREFIX}{name}: observations are {seen}; Discrete and Box are supported")
     if isinstance(acted, gymnasium.spaces.Discrete) and acted.start == 0:

@@ -84,7 +84,7 @@ class ActionValues:
             self.online.backward(name, trace, (2.0 * share * errors[-1])[..., None])
         self._adam.step(learning_rate)
         error = torch.stack(errors)  # [K, M, N]
-        return Learned((share * error * error).sum((0, 2)), error.abs().mean(0), values[0].mean(1))
+        return Learned((share * error * error).sum(2).sum(0), error.abs().mean(0), values[0].mean(1))
 
     def follow(self, tau: float) -> None:
         """The slow ones move to the online ones, by tau of the way."""

@@ -22,7 +22,10 @@ class UnitBox:
                 f"{agent} needs continuous actions: --actions weights, or another agent (dqn, ppo, a2c)"
             )
         if not (np.isfinite(space.low) & np.isfinite(space.high)).all():
-            raise InputError(f"{agent} needs bounded actions, and these go from {space.low} to {space.high}")
+            raise InputError(
+                f"{agent} needs bounded actions, and these go from {space.low} to {space.high}: take ppo,"
+                " a2c, trpo or reinforce"
+            )
         self.size = int(np.prod(space.shape))
         self._low, self._high = (bound.astype(np.float32) for bound in space)
         self._middle, self._half = (self._high + self._low) / 2, (self._high - self._low) / 2
