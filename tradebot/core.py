@@ -112,7 +112,7 @@ class Update(NamedTuple):
     """What one update says of itself."""
 
     metrics: Mapping[str, Array]  # name -> [M]
-    priorities: Array | None = None  # [M, N], matches Batch.index (or Batch.level)
+    priorities: Array | None = None  # [M, N], matches Batch.index (or Batch.level, where NaN: not known)
 
 
 class Curriculum(NamedTuple):

@@ -104,6 +104,7 @@ THEIRS: dict[tuple[str, str], dict[str, Any]] = {  # what is otherwise for them 
     ("dqn", "MountainCar-v0"): {"train_freq": 16, "gradient_steps": 8, "target_update_interval": 600},
     ("sac", "MountainCarContinuous-v0"): {
         "ent_coef": 0.1,
+        "batch_size": 512,
         "train_freq": 32,
         "gradient_steps": 32,
         "learning_starts": 0,

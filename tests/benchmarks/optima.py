@@ -169,7 +169,7 @@ def on_signal(name: str) -> tuple[Array, float]:
     problem = gp.Problem()
     agent, seconds = trained(name, lambda envs: gp.GarleanuPedersenEnv(problem, seeds=SEEDS, envs=envs), {})
     fresh = [SEED + seed for seed in SEEDS]
-    earned = play(agent, gp.GarleanuPedersenEnv(problem, seeds=fresh, envs=EPISODES), len(SEEDS), EPISODES)
+    earned = play(agent, gp.GarleanuPedersenEnv(problem, seeds=fresh, envs=EPISODES), len(SEEDS))
     env, best = gp.GarleanuPedersenEnv(problem, seeds=fresh, envs=EPISODES), np.zeros(len(SEEDS) * EPISODES)
     obs, rule, goes_on = env.reset(), gp.optimum(problem), True
     while goes_on:

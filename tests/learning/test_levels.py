@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ class Lottery:
     observation_space = Box(np.zeros(1, np.float32), np.ones(1, np.float32))
     action_space = Discrete(2)
     levels = Levels(SHARE, np.ones(2))
-    n_envs = len(SEEDS) * ENVS
 
-    def __init__(self) -> None:
+    def __init__(self, n_envs: int) -> None:
+        self.n_envs = n_envs
         self._next = self._level = np.zeros(self.n_envs, dtype=np.int64)
 
     def assign(self, level: Array) -> None:
@@ -60,21 +61,22 @@ def test_weights_make_the_uniform_optimum_the_goal_and_without_them_it_is_missed
     assert (action == 0).all() == (beta == 1.0)
 
 
-@pytest.mark.parametrize(("beta", "low", "high"), [(1.0, -0.35, -0.15), (0.0, -0.1, 0.2)])
+@pytest.mark.parametrize(("beta", "low", "high"), [(1.0, -0.27, -0.23), (0.0, -0.05, 0.1)])
 @pytest.mark.parametrize("agent", ["q-learning", "sarsa"])
 def test_a_table_learns_the_uniform_mean_with_weights_alone(
     agent: str, beta: float, low: float, high: float
 ) -> None:
-    """Action 1 is worth 0.25 x 2 - 0.75 x 1 = -0.25."""
+    """Action 1 is worth 0.25 x 2 - 0.75 x 1 = -0.25, and the mean of 64 members deviates by some 0.004."""
     settings = {"per": True, "per_alpha": 1.0, "per_beta": beta, "per_floor": 0.25, "per_stale": 0.0}
-    q = trained(agent, epsilon_end=1.0, learning_rate=0.03, **settings)._tables.q  # it tries both to the end
-    assert ((q[:, -1, 1] > low) & (q[:, -1, 1] < high)).all()
+    # It tries both to the end.
+    learner = trained(agent, range(64), epsilon_end=1.0, learning_rate=0.01, **settings)
+    assert low < learner._tables.q[:, -1, 1].mean() < high
 
 
-def trained(agent: str, **settings: Any) -> Any:
-    env = Lottery()
+def trained(agent: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> Any:
+    env = Lottery(len(seeds) * ENVS)
     config = CONFIGS[agent](envs=ENVS, **settings)
-    learner = create(config, env.observation_space, env.action_space, SEEDS, STEPS)
-    for _ in train(learner, env, memory_for(learner, env, SEEDS, STEPS), len(SEEDS), STEPS):
+    learner = create(config, env.observation_space, env.action_space, seeds, STEPS)
+    for _ in train(learner, env, memory_for(learner, env, seeds, STEPS), len(seeds), STEPS):
         pass
     return learner

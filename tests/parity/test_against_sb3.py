@@ -107,7 +107,7 @@ def made(name: str, **settings: Any) -> tuple[Any, Batch]:
 
 def slow(agent: Any) -> list[Networks]:
     owners = [getattr(agent, part) for part in ("_values", "_policy") if hasattr(agent, part)]
-    found = [owner.target for owner in owners if hasattr(owner, "target")]
+    found = [owner.networks.target for owner in owners if hasattr(owner, "networks")]
     return found or [agent._target]
 
 
@@ -197,11 +197,11 @@ def test_two_updates_of_ddpg_and_td3_are_theirs(name: str, monkeypatch: pytest.M
         learner = theirs(algorithm, batch, m, WEIGHTS, tau=TAU)
         pairs.append([])
         for mine, critic in (("online", learner.critic), ("target", learner.critic_target)):
-            networks = getattr(agent._values, mine)
+            networks = getattr(agent._values.networks, mine)
             for k, network in enumerate(critic.q_networks):
                 pairs[m] += paired(networks, f"q{k}", m, linear(network))
         for mine, actor in (("online", learner.actor), ("target", learner.actor_target)):
-            pairs[m] += paired(getattr(agent._policy, mine), "policy", m, linear(actor))
+            pairs[m] += paired(getattr(agent._policy.networks, mine), "policy", m, linear(actor))
         give(pairs[m])
         learners.append(learner)
     noise = []
@@ -236,7 +236,7 @@ def test_an_update_of_sac_is_theirs(learned: bool, monkeypatch: pytest.MonkeyPat
         pairs.append([])
         for mine, critic in (("online", learner.critic), ("target", learner.critic_target)):
             for k, network in enumerate(critic.q_networks):
-                pairs[m] += paired(getattr(agent._values, mine), f"q{k}", m, linear(network))
+                pairs[m] += paired(getattr(agent._values.networks, mine), f"q{k}", m, linear(network))
         actor = learner.actor
         layers = [*linear(actor.latent_pi), [actor.mu, actor.log_std]]
         pairs[m] += paired(agent._policy, "policy", m, layers)

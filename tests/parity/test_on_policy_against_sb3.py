@@ -92,14 +92,14 @@ def pair(name: str, space: str, ours: dict[str, Any], theirs: dict[str, Any]) ->
     shape: dict[str, Any] = {"envs": ENVS, "hidden": HIDDEN, "lr_schedule": "constant"}
     config = CONFIGS[name](**shape | common | ours)
     population = create(config, SEEN, SPACES[space], SEEDS, 1_000_000)
-    nets = population._nets.networks  # type: ignore[union-attr]
+    nets = population._nets.networks  # type: ignore[union-attr] # all of these have them
     nets.flat *= 1.5  # away from where all actions are alike
     learners, parts = [], []
     for m, seed in enumerate(SEEDS):
         tapes = [Tape(space, 10 * seed + b) for b in range(ENVS)]
         made = ALGORITHMS[name](
             "MlpPolicy",
-            DummyVecEnv([lambda tape=tape: tape for tape in tapes]),  # type: ignore[misc]
+            DummyVecEnv([lambda tape=tape: tape for tape in tapes]),  # type: ignore[misc] # a lambda with a default
             policy_kwargs={"net_arch": list(HIDDEN)},
             seed=seed,
             device="cpu",

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tradebot.rl.action_values import EPS, ActionValues
+from tradebot.rl.action_values import ActionValues
 from tradebot.rl.deterministic import DeterministicPolicy
+from tradebot.rl.followed import EPS
 from tradebot.rl.networks import Networks
 
 M, N, OBS, ACTIONS = 3, 40, 4, 2
@@ -67,7 +68,9 @@ def test_the_smallest_value_counts_and_its_slope_by_the_action_is_autograds(n: i
     found = slope(of_value)
     for m in range(M):
         action = DONE[m].clone().requires_grad_()
-        each = [plain(values.online, f"q{k}", m)(torch.cat([OF[m], action], -1))[:, 0] for k in range(n)]
+        each = [
+            plain(values.networks.online, f"q{k}", m)(torch.cat([OF[m], action], -1))[:, 0] for k in range(n)
+        ]
         smallest = torch.stack(each).amin(0)
         (smallest * of_value[m]).sum().backward()
         torch.testing.assert_close(value[m], smallest)
@@ -81,7 +84,7 @@ def test_the_smallest_value_counts_and_its_slope_by_the_action_is_autograds(n: i
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_step_of_the_critics_is_an_ordinary_one_on_the_weighted_squares(n: int) -> None:
     values = critics(n)
-    networks = [[plain(values.online, f"q{k}", m) for k in range(n)] for m in range(M)]
+    networks = [[plain(values.networks.online, f"q{k}", m) for k in range(n)] for m in range(M)]
     loss, error, value = values.learn(OF, DONE, TARGET, SHARE, RATE)
     for m in range(M):
         each = [network(torch.cat([OF[m], DONE[m]], -1))[:, 0] for network in networks[m]]
@@ -94,32 +97,34 @@ def test_a_step_of_the_critics_is_an_ordinary_one_on_the_weighted_squares(n: int
         expected.backward()
         adam.step()
         for k, network in enumerate(networks[m]):
-            same_weights(values.online, f"q{k}", m, network)
+            same_weights(values.networks.online, f"q{k}", m, network)
 
 
 def test_a_step_of_the_policy_is_an_ordinary_one_up_the_first_critic() -> None:
     values, policy = critics(2), DeterministicPolicy(OBS, ACTIONS, HIDDEN, SEEDS, "cpu")
-    actors = [plain(policy.online, "policy", m) for m in range(M)]
-    before = values.online.flat.clone()
+    actors = [plain(policy.networks.online, "policy", m) for m in range(M)]
+    before = values.networks.online.flat.clone()
     loss = policy.climb(OF, values, SHARE, RATE)
     for m in range(M):
         action = actors[m](OF[m]).tanh()
-        value = plain(values.online, "q0", m)(torch.cat([OF[m], action], -1))[:, 0]
+        value = plain(values.networks.online, "q0", m)(torch.cat([OF[m], action], -1))[:, 0]
         expected = -(SHARE[m] * value).sum()
         torch.testing.assert_close(loss[m], expected.detach())
         adam = torch.optim.Adam(actors[m].parameters(), RATE, eps=EPS)
         expected.backward()
         adam.step()
-        same_weights(policy.online, "policy", m, actors[m])
-    assert torch.equal(values.online.flat, before)
+        same_weights(policy.networks.online, "policy", m, actors[m])
+    assert torch.equal(values.networks.online.flat, before)
 
 
 def test_slow_copies_go_a_part_of_the_way() -> None:
     values = critics(2)
-    before = values.target.flat.clone()
+    before = values.networks.target.flat.clone()
     values.learn(OF, DONE, TARGET, SHARE, RATE)
-    assert torch.equal(values.target.flat, before)
-    values.follow(0.25)
-    torch.testing.assert_close(values.target.flat, 0.75 * before + 0.25 * values.online.flat)
-    values.follow(1.0)
-    assert torch.equal(values.target.flat, values.online.flat)
+    assert torch.equal(values.networks.target.flat, before)
+    values.networks.follow(0.25)
+    torch.testing.assert_close(
+        values.networks.target.flat, 0.75 * before + 0.25 * values.networks.online.flat
+    )
+    values.networks.follow(1.0)
+    assert torch.equal(values.networks.target.flat, values.networks.online.flat)

@@ -21,7 +21,7 @@ class Endless(Counter):
 
 def test_one_episode_of_each_environment_is_played_without_exploring_or_learning() -> None:
     agent = Recorder(Rollout(1))
-    played = play(agent, Counter(4), 2, 2)
+    played = play(agent, Counter(4), 2)
     # Episodes of 2, 3, 4, 5 steps with rewards 1, 2, 1, ...
     assert played.returns.tolist() == [[3.0, 4.0], [6.0, 7.0]]
     assert not played.cut.any()
@@ -29,32 +29,22 @@ def test_one_episode_of_each_environment_is_played_without_exploring_or_learning
     assert not agent.batches
 
 
-def test_more_episodes_than_environments_are_played_in_rounds_that_wait_for_the_longest() -> None:
-    agent = Recorder(Rollout(1))
-    played = play(agent, Counter(4), 2, 3)
-    # The first environment of each member plays twice, though its episodes are the shorter ones.
-    assert played.returns.tolist() == [[3.0, 4.0, 3.0], [6.0, 7.0, 6.0]]
-    assert played.cut.shape == (2, 3)
-    assert agent.explored == [False] * 10
-
-
 def test_an_episode_without_an_end_is_cut_off_and_told() -> None:
-    played = play(Recorder(Rollout(1)), Endless(4), 2, 2, longest=7)
+    played = play(Recorder(Rollout(1)), Endless(4), 2, longest=7)
     # Its counter wraps at 3 steps: rewards 1, 2, 1, 1, 2, 1, 1 until the seventh step.
     assert played.returns.tolist() == [[3.0, 9.0], [6.0, 7.0]]
     assert played.cut.tolist() == [[False, True], [False, False]]
 
 
 def test_an_episode_that_ends_at_the_longest_step_is_not_cut() -> None:
-    assert play(Recorder(Rollout(1)), Counter(2), 1, 2, longest=3).cut.tolist() == [[False, False]]
-    assert play(Recorder(Rollout(1)), Counter(2), 1, 2, longest=2).cut.tolist() == [[False, True]]
+    assert play(Recorder(Rollout(1)), Counter(2), 1, longest=3).cut.tolist() == [[False, False]]
+    assert play(Recorder(Rollout(1)), Counter(2), 1, longest=2).cut.tolist() == [[False, True]]
 
 
 def test_progress_counts_finished_episodes_of_all_members() -> None:
     told: list[tuple[int, int]] = []
-    play(Recorder(Rollout(1)), Counter(4), 2, 3, progress=lambda done, total: told.append((done, total)))
-    first = [(0, 6), (1, 6), (2, 6), (3, 6), (4, 6)]  # episodes end at the steps 2, 3, 4 and 5
-    assert told == [*first, (4, 6), (5, 6), (6, 6), (6, 6), (6, 6)]  # one of each member is more than asked
+    play(Recorder(Rollout(1)), Counter(4), 2, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]  # episodes end at the steps 2, 3, 4 and 5
 
 
 def test_no_training_can_have_the_seeds_of_an_evaluation() -> None:

@@ -41,6 +41,15 @@ def test_a_level_is_drawn_by_its_mean_advantage_in_units_of_its_scale_above_the_
     np.testing.assert_allclose(found.probability, [expected])
 
 
+def test_what_is_not_known_of_a_level_leaves_its_score_alone() -> None:
+    known, told = sampler(), sampler()
+    known.prioritize(*met((0, 1.0), (1, 2.0), (2, 0.5)))
+    told.prioritize(*met((0, 1.0), (0, np.nan), (1, 2.0), (2, 0.5)))
+    assert np.array_equal(told.probability, known.probability)
+    told.prioritize(*met((1, np.nan)))
+    assert np.array_equal(told.probability, known.probability)
+
+
 def test_an_exponent_of_zero_ranks_nothing() -> None:
     found = sampler(alpha=0.0)
     found.prioritize(*met((0, 1.0), (1, 20.0), (2, 0.1)))

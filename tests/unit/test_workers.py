@@ -27,7 +27,8 @@ def test_an_environment_that_only_this_process_knows_stays_in_it(monkeypatch: py
     monkeypatch.setattr(workers, "_cores", lambda: 2)
     monkeypatch.setattr(gymnasium, "registry", dict(gymnasium.registry))
     gymnasium.register("Mine-v0", entry_point="__main__:Mine")
-    assert workers.processes(plan(env="gym:CartPole-v1"), None) == 2
+    for name in ("CartPole-v1", "CartPole", "gymnasium.envs.classic_control:CartPole-v1"):
+        assert workers.processes(plan(env=f"gym:{name}"), None) == 2
     assert workers.processes(plan(env="gym:Mine-v0"), None) == 1
     assert workers.processes(plan(env="gym:Mine-v0"), 1) == 1
     with pytest.raises(InputError, match="gym:Mine-v0: another process cannot make it"):

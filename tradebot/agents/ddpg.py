@@ -47,8 +47,8 @@ class DDPG:
         learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
         learned = self._values.learn(t.obs, t.action, target, t.share, learning_rate)
         policy_loss = self._policy.climb(t.obs, self._values, t.share, learning_rate)
-        self._values.follow(c.tau)
-        self._policy.follow(c.tau)
+        self._values.networks.follow(c.tau)
+        self._policy.networks.follow(c.tau)
         metrics = {"loss": learned.loss, "policy_loss": policy_loss, "q": learned.value}
         return Update(
             {name: value.cpu().numpy() for name, value in metrics.items()},
@@ -57,14 +57,14 @@ class DDPG:
 
     def state_dict(self) -> State:
         return {
-            "policy": self._policy.state_dict(),
-            "values": self._values.state_dict(),
+            "policy": self._policy.networks.state_dict(),
+            "values": self._values.networks.state_dict(),
             "exploration": self._exploration.state_dict(),
             "seen": self._seen,
         }
 
     def load_state_dict(self, state: State) -> None:
-        self._policy.load_state_dict(state["policy"])
-        self._values.load_state_dict(state["values"])
+        self._policy.networks.load_state_dict(state["policy"])
+        self._values.networks.load_state_dict(state["values"])
         self._exploration.load_state_dict(state["exploration"])
         self._seen = state["seen"]

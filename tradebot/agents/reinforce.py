@@ -45,9 +45,12 @@ class REINFORCE:
         c, nets = self.config, self._nets
         now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))
         advantage = nets.advantage(batch, now.value if c.baseline else None, lambda_=1.0)  # [M, N]
+        priority = advantage.abs().cpu().numpy()
         weight, moving = nets.weights(batch), None
         if not c.baseline:
-            known = nets.tensor(ended_later(batch, c.n_steps).astype(np.float32))
+            ended = ended_later(batch, c.n_steps)
+            priority[~ended] = np.nan  # nobody knows yet what these were worth
+            known = nets.tensor(ended.astype(np.float32))
             count = known.sum(1, keepdim=True)
             weight = (known if weight is None else known * weight) * (known.shape[1] / count.clamp(min=1.0))
             moving = count[:, 0] > 0
@@ -65,7 +68,7 @@ class REINFORCE:
             losses["value_loss"] = weighted_mean(advantage * advantage, weight)
         return Update(
             {name: value.cpu().numpy() for name, value in losses.items()},
-            advantage.abs().cpu().numpy() if c.per else None,
+            priority if c.per else None,
         )
 
     def state_dict(self) -> State:

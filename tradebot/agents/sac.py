@@ -11,8 +11,9 @@ from torch import Tensor
 
 from tradebot.agents.configs import SACConfig, replay
 from tradebot.core import Array, Batch, Extras, Population, State, Update
-from tradebot.rl.action_values import EPS, ActionValues
+from tradebot.rl.action_values import ActionValues
 from tradebot.rl.exploration import Exploration, UnitBox
+from tradebot.rl.followed import EPS
 from tradebot.rl.losses import td_target
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
@@ -70,7 +71,7 @@ class SAC:
         policy_loss, log_prob = self._climb(t.obs, noise, alpha, t.share, learning_rate)
         if c.learn_temperature:
             self._heat(log_prob, t.share, learning_rate)
-        self._values.follow(c.tau)
+        self._values.networks.follow(c.tau)
         metrics = {
             "loss": learned.loss,
             "policy_loss": policy_loss,
@@ -110,7 +111,7 @@ class SAC:
         return {
             "policy": self._policy.state_dict(),
             "adam": self._adam.state_dict(),
-            "values": self._values.state_dict(),
+            "values": self._values.networks.state_dict(),
             "temperature": self._temperature.state_dict(),
             "temperature_adam": self._temperature_adam.state_dict(),
             "exploration": self._exploration.state_dict(),
@@ -122,7 +123,7 @@ class SAC:
     def load_state_dict(self, state: State) -> None:
         self._policy.load_state_dict(state["policy"])
         self._adam.load_state_dict(state["adam"])
-        self._values.load_state_dict(state["values"])
+        self._values.networks.load_state_dict(state["values"])
         self._temperature.load_state_dict(state["temperature"])
         self._temperature_adam.load_state_dict(state["temperature_adam"])
         self._exploration.load_state_dict(state["exploration"])

@@ -54,8 +54,8 @@ class TD3:
         self._updates += 1
         if self._updates % c.policy_delay == 0:
             self._policy.climb(t.obs, self._values, t.share, learning_rate)
-            self._values.follow(c.tau)
-            self._policy.follow(c.tau)
+            self._values.networks.follow(c.tau)
+            self._policy.networks.follow(c.tau)
         metrics = {"loss": learned.loss, "q": learned.value}
         return Update(
             {name: value.cpu().numpy() for name, value in metrics.items()},
@@ -64,8 +64,8 @@ class TD3:
 
     def state_dict(self) -> State:
         return {
-            "policy": self._policy.state_dict(),
-            "values": self._values.state_dict(),
+            "policy": self._policy.networks.state_dict(),
+            "values": self._values.networks.state_dict(),
             "exploration": self._exploration.state_dict(),
             "smoothing": self._smoothing.count,
             "seen": self._seen,
@@ -73,8 +73,8 @@ class TD3:
         }
 
     def load_state_dict(self, state: State) -> None:
-        self._policy.load_state_dict(state["policy"])
-        self._values.load_state_dict(state["values"])
+        self._policy.networks.load_state_dict(state["policy"])
+        self._values.networks.load_state_dict(state["values"])
         self._exploration.load_state_dict(state["exploration"])
         self._smoothing.count = state["smoothing"]
         self._seen, self._updates = state["seen"], state["updates"]

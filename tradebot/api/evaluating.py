@@ -52,11 +52,7 @@ def evaluate(
                     progress(before + done, episodes * len(seeds), f"evaluating {run.name}")
 
             longest = env.time_limit or evaluation.LONGEST
-            rounds.append(
-                evaluation.play(
-                    agent, env, len(seeds), env.n_envs // len(seeds), longest=longest, progress=tell
-                )
-            )
+            rounds.append(evaluation.play(agent, env, len(seeds), longest=longest, progress=tell))
     played = evaluation.Played(*(np.concatenate(parts, axis=1) for parts in zip(*rounds, strict=True)))
     means = played.returns.mean(axis=1)  # [M]
     of_means = spread(means)

@@ -57,6 +57,7 @@ class Members:
                 raise InputError(
                     f"{self._folder}: the checkpoint does not fit config.toml ({reason:.120})"
                 ) from None
+            self._saved = None  # the agent and its memory have it now
         members, steps = self._plan.run.seeds, self._plan.run.steps
         for event in train_loop(self._agent, self._env, self._memory, members, steps, standing):
             self._event = event

@@ -180,6 +180,7 @@ def _learn(
     with stop_requests() as stop_is_asked, ExitStack() as stack:
         if workers and most > 1:
             team = stack.enter_context(Workers(folder, plan, most, saved))
+        saved = None  # it may be large, and somebody has it now
         moments = team.train()
         while moment := next(moments, None):
             step, is_told = moment
@@ -200,6 +201,7 @@ def _learn(
                 elif kept != started:  # what was tried cannot be taken back any more
                     continue
                 team = stack.enter_context(Workers(folder, plan, most, saved))
+                saved = None
                 moments = team.train()
         return team.outcome(), before + time.perf_counter() - started
 

@@ -86,7 +86,9 @@ def spec(name: str) -> bytes | None:
     It cannot where the environment is written in the script or notebook that runs: only files are imported.
     """
     try:
-        found = gymnasium.spec(name)
+        env = gymnasium.make(name)  # imports its module and finds its latest version, where the name needs it
+        env.close()
+        found = gymnasium.spec(env.spec.id if env.spec else name)
         pickled = pickle.dumps(found)
     except (gymnasium.error.Error, ImportError, pickle.PicklingError, AttributeError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""Critics of continuous actions: Q(s, a) of several networks, slow copies to bootstrap from, their Adam."""
+"""Critics of continuous actions: Q(s, a) of several networks, and slow copies to bootstrap from."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tradebot.core import State
-from tradebot.rl.networks import RELU, Networks, in_lines
-from tradebot.rl.optim import Adam
-
-EPS = 1e-8  # of Adam: slopes of actors are small
+from tradebot.rl.followed import Followed
+from tradebot.rl.networks import in_lines
 
 
 class Learned(NamedTuple):
@@ -45,26 +42,25 @@ class ActionValues:
         self._names = [f"q{k}" for k in range(critics)]
         self._n_obs = n_obs
         shapes = {name: (n_obs + n_actions, *hidden, 1) for name in self._names}
-        self.online, self.target = (
-            Networks(shapes, seeds, initial="fan-in", activation=RELU, device=device) for _ in range(2)
-        )
-        self._adam = Adam(self.online, eps=EPS)
+        self.networks = Followed(shapes, seeds, device)
 
     def bootstrap(self, obs: Tensor, action: Tensor) -> Tensor:
         """The smallest of the slow critics' values of obs [M, N, O] and action [M, N, A]: [M, N]"""
         joined = in_lines(torch.cat([obs, action], dim=-1))
-        return torch.stack([self.target.mlp(name, joined)[..., 0] for name in self._names]).amin(0)
+        return torch.stack([self.networks.target.mlp(name, joined)[..., 0] for name in self._names]).amin(0)
 
     def appraise(self, obs: Tensor, action: Tensor, critics: int | None = None) -> Appraisal:
         """By the online ones, or the first few of them."""
         joined = in_lines(torch.cat([obs, action], dim=-1))
-        traces = {name: self.online.trace(name, joined) for name in self._names[:critics]}
+        traces = {name: self.networks.online.trace(name, joined) for name in self._names[:critics]}
         values = torch.stack([trace[-1][..., 0] for trace in traces.values()])  # [K, M, N]
         value, smallest = values.min(0)
 
         def slope(of_value: Tensor) -> Tensor:
             parts = [
-                self.online.slope_of_input(name, trace, torch.where(smallest == k, of_value, 0.0)[..., None])
+                self.networks.online.slope_of_input(
+                    name, trace, torch.where(smallest == k, of_value, 0.0)[..., None]
+                )
                 for k, (name, trace) in enumerate(traces.items())
             ]
             return torch.stack(parts).sum(0)[..., self._n_obs :]
@@ -78,26 +74,10 @@ class ActionValues:
         joined = in_lines(torch.cat([obs, action], dim=-1))
         values, errors = [], []
         for name in self._names:
-            trace = self.online.trace(name, joined)
+            trace = self.networks.online.trace(name, joined)
             values.append(trace[-1][..., 0])
             errors.append(values[-1] - target)
-            self.online.backward(name, trace, (2.0 * share * errors[-1])[..., None])
-        self._adam.step(learning_rate)
+            self.networks.online.backward(name, trace, (2.0 * share * errors[-1])[..., None])
+        self.networks.adam.step(learning_rate)
         error = torch.stack(errors)  # [K, M, N]
         return Learned((share * error * error).sum(2).sum(0), error.abs().mean(0), values[0].mean(1))
-
-    def follow(self, tau: float) -> None:
-        """The slow ones move to the online ones, by tau of the way."""
-        self.target.flat.lerp_(self.online.flat, tau)
-
-    def state_dict(self) -> State:
-        return {
-            "online": self.online.state_dict(),
-            "target": self.target.state_dict(),
-            "adam": self._adam.state_dict(),
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        self.online.load_state_dict(state["online"])
-        self.target.load_state_dict(state["target"])
-        self._adam.load_state_dict(state["adam"])

@@ -24,30 +24,11 @@ def play(
     agent: Agent,
     env: Env,
     members: int,
-    episodes: int,
     *,
     longest: int = LONGEST,
     progress: Callable[[int, int], None] | None = None,  # (episodes done, of how many)
 ) -> Played:
-    """Play `episodes` of each member, one in each of its environments at a time.
-
-    All begin together and are waited for, so that short episodes do not count more often than long ones.
-    """
-    at_once = env.n_envs // members
-    rounds: list[Played] = []
-    for done in range(0, episodes, at_once):
-
-        def tell(ended: int, before: int = members * done) -> None:
-            if progress:
-                progress(min(before + ended, members * episodes), members * episodes)
-
-        rounds.append(_play_one(agent, env, members, longest, tell))
-    returns, cut = (np.concatenate(parts, axis=1)[:, :episodes] for parts in zip(*rounds, strict=True))
-    return Played(returns, cut)
-
-
-def _play_one(agent: Agent, env: Env, members: int, longest: int, tell: Callable[[int], None]) -> Played:
-    """One episode in each of the E = M x B environments: [M, B]."""
+    """Play one episode in each of the E = M x B environments: N = B. All are waited for."""
     obs = env.reset()
     total = np.zeros(env.n_envs)
     running = np.ones(env.n_envs, dtype=bool)
@@ -56,7 +37,8 @@ def _play_one(agent: Agent, env: Env, members: int, longest: int, tell: Callable
         step = env.step(action.reshape(env.n_envs, *action.shape[2:]))
         total += np.where(running, step.reward, 0.0)
         running &= ~(step.terminated | step.truncated)
-        tell(int((~running).sum()))
+        if progress:
+            progress(int((~running).sum()), env.n_envs)
         if not running.any():
             break
         obs = step.obs

@@ -54,9 +54,11 @@ class LevelSampler:
         self.weight = np.where(where, self._proposed, self.weight)
 
     def prioritize(self, level: Array, advantage: Array) -> None:
-        """What the agent thinks of the last transitions, both [M, N]."""
+        """What the agent thinks of the last transitions, both [M, N]; NaN where it does not know."""
         value = np.abs(advantage.astype(np.float64)) / self._levels.scale[level]
         for m, (where, what) in enumerate(zip(level, value, strict=True)):
+            known = ~np.isnan(what)
+            where, what = where[known], what[known]
             n = np.bincount(where, minlength=self._score.shape[1])
             mean = np.bincount(where, what, minlength=len(n)) / np.maximum(n, 1)
             rate = np.where(self._seen[m], np.minimum(1.0, n / MEMORY), 1.0)
