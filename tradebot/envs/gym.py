@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,7 +87,11 @@ def spec(name: str) -> bytes | None:
     It cannot where the environment is written in the script or notebook that runs: only files are imported.
     """
     try:
-        env = gymnasium.make(name)  # imports its module and finds its latest version, where the name needs it
+        with warnings.catch_warnings():  # which were shown when `GymEnv` made it
+            warnings.simplefilter("ignore")
+            env = gymnasium.make(
+                name
+            )  # imports its module and finds its latest version, where that is needed
         env.close()
         found = gymnasium.spec(env.spec.id if env.spec else name)
         pickled = pickle.dumps(found)
