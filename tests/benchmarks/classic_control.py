@@ -1,9 +1,9 @@
 """Classic control with the shipped presets: eight members of ours, one learner of stable-baselines3.
 
 Judged are the first five of the eight, by the median of their mean returns over 100 deterministic episodes,
-and of the other library the one learner by the same mean. Both learn for the steps of the preset, on one
-thread. Theirs has the preset's settings, and of the published ones also those that we lack: constant learning
-rates, normalisation, bouts of updates, state-dependent exploration. TRPO wants sb3_contrib.
+and of the other library the one learner by the same mean. Both learn for the steps of the preset, in one
+process with one thread. Theirs has the preset's settings, and of the published ones also those that we lack:
+bouts of updates, state-dependent exploration. TRPO wants sb3_contrib.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def lines(chosen: Sequence[Row]) -> Iterator[tuple[str, ...]]:
 def ours(row: Row) -> tuple[list[float], float]:
     """Mean return of each member, and how long the training of all took [s]."""
     with tempfile.TemporaryDirectory() as folder:
-        run = tradebot.train(row.agent, preset=row.env, seeds=SEEDS, out=folder)
+        run = tradebot.train(row.agent, preset=row.env, seeds=SEEDS, out=folder, workers=1)
     evaluation = run.manifest.evaluation
     assert evaluation is not None and evaluation.episodes == EPISODES
     return [float("nan") if mean is None else mean for mean in evaluation.members], run.manifest.seconds
