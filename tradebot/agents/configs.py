@@ -185,7 +185,7 @@ class REINFORCEConfig(PolicyGradientConfig):
 
     name: Literal["reinforce"] = "reinforce"
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's first step size")
-    n_steps: int = Field(128, ge=1, description="Steps of each environment per update")
+    n_steps: int = Field(64, ge=1, description="Steps of each environment per update")
     baseline: bool = Field(
         True, description="Learn a value as baseline, and as what follows where an episode was cut off"
     )
@@ -211,9 +211,7 @@ class TabularConfig(WindowsConfig):
     """What learners by table have."""
 
     actions: ClassVar[str] = "discrete"
-    bins: int = Field(
-        11, ge=1, le=1_000, description="Bins of each feature; of an odd number one has 0 in its middle"
-    )
+    bins: int = Field(12, ge=1, le=1_000, description="Bins of each feature; an even number tells its sign")
     learning_rate: float = Field(
         0.02, gt=0, le=1, description="Step size at the start; noisy rewards want a small one"
     )
