@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
+from urllib.parse import parse_qsl
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,6 +42,18 @@ def build(model: type[C], values: object, where: str = "", spelled: Callable[[st
         return model(**{key: _as_wanted(model, key, value) for key, value in values.items()})
     except ValidationError as error:
         raise InputError("; ".join(_problem(item, where, spelled) for item in error.errors())) from None
+
+
+def from_query(model: type[C], query: str, where: str) -> C:
+    """The model with the values of `key=value&key=value`. Raises InputError; `where` is where they stand."""
+    try:
+        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
+    except ValueError:
+        raise InputError(f"{where!r}: write the parameters as key=value&key=value") from None
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise InputError(f"{where!r}: a parameter is given twice")
+    return build(model, values, where)
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], where: str = "") -> None:

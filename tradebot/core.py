@@ -51,6 +51,11 @@ class Box(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         return self.low.shape
 
+    @property
+    def is_numbered(self) -> bool:
+        """One integer, which says which state it is and not how much of something."""
+        return self.low.shape == (1,) and self.low.dtype.kind == "i"
+
 
 Space = Discrete | Box
 

@@ -49,7 +49,7 @@ class Evaluation(Config):
     )  # a foreign environment may pay anything; JSON then says null
     members: tuple[float | None, ...]  # mean over the episodes of each
     std: tuple[float | None, ...] = ()  # standard deviation over the same
-    median: float | None  # over members, as all that follow
+    median: float | None  # over members, or over the means of teams, as all that follow
     iqr: float | None
     iqm: float | None = None  # interquartile mean
     ci: tuple[float | None, float | None] = (None, None)  # its 95 % interval, see stats.bootstrap

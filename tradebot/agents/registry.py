@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from tradebot.agents.a2c import A2C
 from tradebot.agents.configs import AgentConfig, TabularConfig
 from tradebot.agents.ddpg import DDPG
@@ -60,11 +58,11 @@ def create(
     device: str = "cpu",
 ) -> Learner:
     """The population that the config describes. Raises InputError where it cannot see or act so."""
-    is_numbered = observation_space.shape == (1,) and np.issubdtype(observation_space.low.dtype, np.integer)
-    if is_numbered and not isinstance(config, TabularConfig):
+    if observation_space.is_numbered and not isinstance(config, TabularConfig):
         raise InputError(
             f"{config.name} cannot learn from numbered states, which a network would take for amounts:"
-            " take an agent with a table (q-learning, sarsa, expected-sarsa, double-q-learning)"
+            " wrap the environment in OneHotEnv, or take an agent with a table (q-learning, sarsa,"
+            " expected-sarsa, double-q-learning)"
         )
     agent = AGENTS[config.name]
     # the name picks the class that takes this very config, which the type checker cannot see

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tradebot import runs
+from tradebot.api.members import world
 from tradebot.api.run import Run, open_run
 from tradebot.api.threads import one_thread
 from tradebot.core import InputError
-from tradebot.envs.gym import PREFIX, GymEnv
 from tradebot.rl import evaluate as evaluation
 from tradebot.stats import bootstrap
 from tradebot.stats.metrics import spread
@@ -39,24 +39,25 @@ def evaluate(
         raise InputError(f"{run.name} trades: what it earns is told by tradebot backtest {run.folder}")
     if episodes < 1:
         raise InputError(f"--episodes: should be at least 1 (got {episodes})")
-    seeds, name = [seed + evaluation.SEED for seed in run.seeds], plan.run.env.removeprefix(PREFIX)
+    seeds, members = [seed + evaluation.SEED for seed in run.seeds], len(plan.members)
     rounds: list[evaluation.Played] = []
     with one_thread():
         for first in range(0, episodes, AT_ONCE):
             # Seeds of its own for each round: where a member stands in the last one depends on its company.
-            env = GymEnv(name, [seed + first * FAR for seed in seeds], min(AT_ONCE, episodes - first))
+            env = world(plan, [seed + first * FAR for seed in seeds], min(AT_ONCE, episodes - first))
             agent = run.agent(env.observation_space, env.action_space)
 
-            def tell(done: int, _: int, before: int = first * len(seeds)) -> None:
+            def tell(done: int, _: int, before: int = first * members) -> None:
                 if progress:
-                    progress(before + done, episodes * len(seeds), f"evaluating {run.name}")
+                    progress(before + done, episodes * members, f"evaluating {run.name}")
 
             longest = env.time_limit or evaluation.LONGEST
-            rounds.append(evaluation.play(agent, env, len(seeds), longest=longest, progress=tell))
+            rounds.append(evaluation.play(agent, env, members, longest=longest, progress=tell))
     played = evaluation.Played(*(np.concatenate(parts, axis=1) for parts in zip(*rounds, strict=True)))
     means = played.returns.mean(axis=1)  # [M]
-    of_means = spread(means)
-    iqm, low, high = bootstrap.interquartile_interval(means, np.random.default_rng(bootstrap.SEED))
+    of_seeds = means.reshape(len(seeds), -1).mean(axis=1)  # [S], over the members of a team
+    of_means = spread(of_seeds)
+    iqm, low, high = bootstrap.interquartile_interval(of_seeds, np.random.default_rng(bootstrap.SEED))
     return runs.Evaluation(
         members=tuple(means.tolist()),
         std=tuple(played.returns.std(axis=1).tolist()),

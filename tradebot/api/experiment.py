@@ -9,12 +9,13 @@ from tradebot.agents.configs import CONFIGS, AgentConfig
 from tradebot.api.prices import unknown
 from tradebot.config import Config, build, check_keys, distribute
 from tradebot.core import InputError
-from tradebot.envs import gym
+from tradebot.envs import catalogue
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs, instead
 from tradebot.rl.configs import RunConfig
 
 TRADING = "trading"
+SEAT = 2**32  # between the seeds of two members of a team: more than there are seeds, see RunConfig
 DISCOUNT = {"gamma": 0.95}  # default when trading: what lies more than twenty bars ahead is noise
 _OF_TRADING = ("market", "costs")  # sections that mean nothing to other environments
 
@@ -32,12 +33,27 @@ class Experiment(NamedTuple):
         return self.run.env == TRADING
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the environment does not show its state, so that a training cannot go on in the middle."""
+        return not self.is_trading and catalogue.is_foreign(self.run.env)
+
+    @property
     def seeds(self) -> list[int]:
-        """[M] one per member."""
+        """[S] one per member, or per team of members that share an environment."""
         return list(range(self.run.seed, self.run.seed + self.run.seeds))
 
-    def of_members(self, first: int, last: int) -> Experiment:
-        """The same with the members first .. last - 1 alone."""
+    @property
+    def agents(self) -> int:
+        """Members of a team: 1 where each has its environment for itself."""
+        return 1 if self.is_trading else catalogue.agents(self.run.env)
+
+    @property
+    def members(self) -> list[int]:
+        """[M] the seed of each member, team by team."""
+        return [seed + agent * SEAT for seed in self.seeds for agent in range(self.agents)]
+
+    def of_seeds(self, first: int, last: int) -> Experiment:
+        """The same with the seeds number first .. last - 1 alone."""
         run = self.run.model_copy(update={"seed": self.run.seed + first, "seeds": last - first})
         return self._replace(run=run)
 
@@ -80,17 +96,14 @@ def experiment(
     built: dict[str, Any] = {name: build(model, chosen[name]) for name, model in models.items()}
     made = Experiment(**built)
     if not made.is_trading:
-        _check_foreign(
+        _check_other(
             made.run.env, [key for name in _OF_TRADING for key in (*toml.get(name, {}), *given[name])]
         )
     return made
 
 
-def _check_foreign(env: str, idle: list[str]) -> None:
+def _check_other(env: str, idle: list[str]) -> None:
     """Raise InputError for an environment that is none, and for settings that it would ignore."""
-    if not env.startswith(gym.PREFIX):
-        raise InputError(
-            f"unknown environment {env!r}: use {TRADING} or {gym.PREFIX}ID, e.g. {gym.PREFIX}CartPole-v1"
-        )
+    catalogue.check(env)
     if idle:
         raise InputError(f"{', '.join(dict.fromkeys(idle))}: only for the trading environment, not for {env}")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tradebot import files, runs
+from tradebot.agents.configs import TabularConfig
 from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment
 from tradebot.api.log import Log
 from tradebot.api.observing import observe
 from tradebot.api.prices import resolve
 from tradebot.core import Env, InputError, State
-from tradebot.envs.gym import PREFIX as GYM
-from tradebot.envs.gym import GymEnv
+from tradebot.envs import catalogue
+from tradebot.envs.one_hot import OneHotEnv
+from tradebot.envs.world import World
 from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.rl import checkpoint
 from tradebot.rl.loop import Event, memory_for
@@ -36,7 +38,7 @@ class Members:
     def __init__(
         self, folder: Path, plan: Experiment, env: Env, scale: float, saved: State | None = None
     ) -> None:
-        seeds, steps = plan.seeds, plan.run.steps
+        seeds, steps = plan.members, plan.run.steps
         self._folder, self._plan, self._env, self._saved = folder, plan, env, saved
         self._agent = create(
             plan.agent, env.observation_space, env.action_space, seeds, steps, plan.run.device
@@ -58,7 +60,7 @@ class Members:
                     f"{self._folder}: the checkpoint does not fit config.toml ({reason:.120})"
                 ) from None
             self._saved = None  # the agent and its memory have it now
-        members, steps = self._plan.run.seeds, self._plan.run.steps
+        members, steps = len(self._plan.members), self._plan.run.steps
         for event in train_loop(self._agent, self._env, self._memory, members, steps, standing):
             self._event = event
             is_told = self._log.add(event)
@@ -84,7 +86,7 @@ def environment(
     """
     seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
     if not plan.is_trading:
-        return GymEnv(plan.run.env.removeprefix(GYM), seeds, envs), {}, 1.0, {}
+        return world(plan, seeds, envs), {}, 1.0, {}
     bars = resolve(market.symbols, market.data, market.raw)
     table, reward, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
@@ -112,6 +114,13 @@ def environment(
     )
     checksums = {file: files.checksum(content) for file, content in kept.items()}
     return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
+
+
+def world(plan: Experiment, seeds: Sequence[int], envs: int) -> World:
+    """`envs` environments of an experiment that does not trade for each seed, as its agent can see them."""
+    env = catalogue.make(plan.run.env, seeds, envs)
+    sees_numbers = isinstance(plan.agent, TabularConfig)
+    return OneHotEnv(env) if env.observation_space.is_numbered and not sees_numbers else env
 
 
 def _check_finite(event: Event) -> None:

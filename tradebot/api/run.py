@@ -40,7 +40,7 @@ class Run:
 
     @property
     def seeds(self) -> list[int]:
-        """[M] one per member."""
+        """[S] one per member, or per team of members that share an environment."""
         return self.experiment.seeds
 
     @property
@@ -82,7 +82,9 @@ class Run:
         Raises InputError if the weights are damaged or do not fit.
         """
         config = self.experiment.agent
-        agent = create(config, observation_space, action_space, self.seeds, self.experiment.run.steps)
+        agent = create(
+            config, observation_space, action_space, self.experiment.members, self.experiment.run.steps
+        )
         state = runs.read_state(self._stored)
         try:
             agent.load_state_dict(state)

@@ -138,7 +138,7 @@ def _go_on(
         weights = runs.packed(outcome.agent)
         done = {
             "seconds": round(seconds, 3),
-            "steps_per_second": round(plan.run.steps * plan.run.seeds / seconds, 1),
+            "steps_per_second": round(plan.run.steps * len(plan.members) / seconds, 1),
             "status": "finished",
             "finished": datetime.now(UTC).replace(microsecond=0),
             "weights": files.checksum(weights),
@@ -196,7 +196,7 @@ def _learn(
                         f" go on with: tradebot train --resume {folder}"
                     )
             elif most > 1 and isinstance(team, Members) and pays(now - started, step - begun, steps - step):
-                if plan.is_trading:
+                if not plan.is_foreign:
                     saved = team.state()
                 elif kept != started:  # what was tried cannot be taken back any more
                     continue

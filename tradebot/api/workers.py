@@ -64,7 +64,7 @@ def processes(plan: Experiment, wanted: int | None) -> int:
     if wanted is not None and wanted < 1:
         raise InputError(f"--workers: at least 1 process has to train (got {wanted})")
     number = min(most, wanted or (_cores() if plan.run.device == "cpu" else 1))
-    if number == 1 or plan.is_trading or gym.spec(plan.run.env.removeprefix(gym.PREFIX)):
+    if number == 1 or not plan.is_foreign or gym.spec(plan.run.env.removeprefix(gym.PREFIX)):
         return number
     if wanted:
         raise InputError(
@@ -152,17 +152,19 @@ class Workers:
         return Outcome(checkpoint.joined(agents), self._merged(parts))
 
     def _merged(self, parts: Any) -> list[dict[str, Any]]:
-        return self._lines + merged(parts, [last - first for first, last in self._bounds])
+        return self._lines + merged(
+            parts, [self._plan.agents * (last - first) for first, last in self._bounds]
+        )
 
     def _tasks(self) -> Iterator[Task]:
         data = runs.read(self._folder).manifest.data
         name = self._plan.run.env.removeprefix(gym.PREFIX)
-        spec = None if self._plan.is_trading else gym.spec(name)
+        spec = gym.spec(name) if self._plan.is_foreign else None
         for first, last in self._bounds:
             saved = self._saved and checkpoint.split(self._saved, self._plan.run.seeds, first, last)
             if saved:
                 saved["log"]["lines"] = "[]"
-            yield Task(self._folder, self._plan.of_members(first, last), data, spec, saved)
+            yield Task(self._folder, self._plan.of_seeds(first, last), data, spec, saved)
 
     def _ask(self, *requests: Any) -> list[Any]:
         """What each process replies to its request; one request is for all."""

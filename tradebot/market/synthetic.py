@@ -8,12 +8,11 @@ The draws e_t are standard normal and depend on the market's name and seed, so t
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 import numpy as np
 from pydantic import Field
 
-from tradebot.config import Config, build, suggestion
+from tradebot.config import Config, from_query, suggestion
 from tradebot.core import Array, InputError
 from tradebot.prices.bars import Bars
 
@@ -176,11 +175,4 @@ def _parsed(spec: str) -> tuple[str, AnyMarket]:
     name, _, query = spec.removeprefix(PREFIX).partition("?")
     if name not in MARKETS:
         raise InputError(f"unknown synthetic market {name!r}{suggestion(name, MARKETS)}")
-    try:
-        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
-    except ValueError:
-        raise InputError(f"{spec!r}: write the parameters as key=value&key=value") from None
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise InputError(f"{spec!r}: a parameter is given twice")
-    return name, build(MARKETS[name], values, spec)
+    return name, from_query(MARKETS[name], query, spec)

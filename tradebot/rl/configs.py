@@ -13,9 +13,14 @@ from tradebot.config import Config
 class RunConfig(Config):
     """Seed S gives member i the seed S + i."""
 
-    env: str = Field("trading", description="trading, or gym:ID for a Gymnasium environment")
+    env: str = Field("trading", description="trading, or another environment: see tradebot envs")
     steps: int = Field(100_000, ge=1, description="Transitions of each member over all of its environments")
-    seeds: int = Field(8, ge=1, le=1024, description="Members: each is the same agent from another seed")
+    seeds: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Members: each is the same agent from another seed (teams, where agents meet)",
+    )
     seed: int = Field(0, ge=0, le=1_000_000_000, description="Seed of the first member; the others follow")
     checkpoint_every: float = Field(
         60.0, ge=0, description="Seconds between checkpoints, from which --resume goes on"

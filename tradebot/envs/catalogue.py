@@ -1,0 +1,63 @@
+"""Every environment beside trading, by what --env takes: `navigation?rays=32`, `gym:CartPole-v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tradebot.config import Config, from_query, suggestion
+from tradebot.core import InputError
+from tradebot.envs import gym
+from tradebot.envs.configs import RingConfig
+from tradebot.envs.ring import RingEnv
+from tradebot.envs.world import World
+
+
+class Kind(NamedTuple):
+    """An environment of ours."""
+
+    config: type[Config]
+    make: Callable[[Any, Sequence[int], int], World]  # (its config, seeds, environments of each)
+
+
+KINDS: dict[str, Kind] = {
+    "ring": Kind(RingConfig, RingEnv),
+}
+
+
+def is_foreign(name: str) -> bool:
+    """Whether it is Gymnasium's, so that it does not show its state."""
+    return name.startswith(gym.PREFIX)
+
+
+def check(name: str) -> None:
+    """Raise InputError for what is no environment, and for settings that it does not have."""
+    if not is_foreign(name):
+        _parsed(name)
+
+
+def agents(name: str) -> int:
+    """The learners that share one environment: more than one where agents meet."""
+    return 1 if is_foreign(name) else getattr(_parsed(name)[1], "agents", 1)
+
+
+def make(name: str, seeds: Sequence[int], envs: int) -> World:
+    """For each seed `envs` environments; where n agents share one, each of these is n in the order of E.
+
+    Raises InputError as `check`, and for an environment that is not installed.
+    """
+    if is_foreign(name):
+        return gym.GymEnv(name.removeprefix(gym.PREFIX), seeds, envs)
+    kind, config = _parsed(name)
+    return kind.make(config, seeds, envs)
+
+
+def _parsed(name: str) -> tuple[Kind, Config]:
+    word, _, query = name.partition("?")
+    if word not in KINDS:
+        known = ["trading", *KINDS]
+        raise InputError(
+            f"unknown environment {word!r}{suggestion(word, known)};"
+            f" Gymnasium's are {gym.PREFIX}ID, e.g. {gym.PREFIX}CartPole-v1"
+        )
+    return KINDS[word], from_query(KINDS[word].config, query, name)
