@@ -89,8 +89,8 @@ class RingEnv:
 def optimum(config: RingConfig, gamma: float) -> tuple[Array, Array]:
     """The values [n] and actions [n] of the optimal policy, without an end, discounted by gamma < 1.
 
-    It always goes up: of every n steps n - 1 rise, and the mean reward is (n - 2) / n. Going down from 0 rises
-    too, but only to where the one step follows that nobody can avoid. With d = n - 1 - s rises to come,
+    It always goes up: n - 1 of n steps rise, so the mean reward is (n - 2) / n. Going down from 0 rises too,
+    but only to where the one step follows that nobody can avoid. With d = n - 1 - s rises to come,
     V(s) = (1 - gamma^d) / (1 - gamma) + gamma^d V(n - 1), and V(n - 1) = -1 + gamma V(0).
     """
     n = config.states
