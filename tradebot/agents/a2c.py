@@ -10,6 +10,7 @@ from tradebot.rl.on_policy import OnPolicyLearner, Outcome
 
 
 def A2C(config: A2CConfig, population: Population) -> OnPolicyLearner[A2CConfig]:
+    """M learners for all actions."""
     return OnPolicyLearner(config, rollout(config), population, a2c)
 
 

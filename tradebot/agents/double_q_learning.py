@@ -11,6 +11,7 @@ from tradebot.rl.tables import TabularLearner, Transition, look_up, pick
 
 
 def DoubleQLearning(config: DoubleQLearningConfig, population: Population) -> TabularLearner:
+    """M learners for discrete actions. Each has two tables and acts by their sum."""
     feed = Rollout(1, windows(config))
     return TabularLearner(config, feed, population, double_q_learning, tables=2)
 

@@ -8,6 +8,7 @@ from tradebot.rl.tables import TabularLearner, Transition, expected, look_up
 
 
 def ExpectedSARSA(config: ExpectedSARSAConfig, population: Population) -> TabularLearner:
+    """M learners for discrete actions."""
     return TabularLearner(config, Rollout(1, windows(config)), population, expected_sarsa)
 
 

@@ -23,6 +23,7 @@ TOLERANCE = 1.5  # times target_kl: a single minibatch may lie by so much (as in
 
 
 def PPO(config: PPOConfig, population: Population) -> OnPolicyLearner[PPOConfig]:
+    """M learners for all actions."""
     return OnPolicyLearner(config, rollout(config), population, ppo)
 
 

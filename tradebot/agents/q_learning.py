@@ -10,6 +10,7 @@ from tradebot.rl.tables import TabularLearner, Transition, look_up
 
 
 def QLearning(config: QLearningConfig, population: Population) -> TabularLearner:
+    """M learners for discrete actions."""
     return TabularLearner(config, Rollout(1, windows(config)), population, q_learning)
 
 

@@ -25,6 +25,7 @@ from tradebot.rl.returns import ended_later
 
 
 def REINFORCE(config: REINFORCEConfig, population: Population) -> OnPolicyLearner[REINFORCEConfig]:
+    """M learners for all actions."""
     return OnPolicyLearner(config, rollout(config), population, reinforce)
 
 

@@ -14,6 +14,7 @@ from tradebot.rl.tables import TabularLearner, Transition, expected, look_up, pi
 
 
 def SARSA(config: SARSAConfig, population: Population) -> TabularLearner:
+    """M learners for discrete actions."""
     feed = Rollout(1, windows(config), next_action=True)
     return TabularLearner(config, feed, population, sarsa)
 

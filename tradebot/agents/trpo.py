@@ -20,6 +20,7 @@ from tradebot.rl.on_policy import OnPolicyLearner, Outcome
 
 
 def TRPO(config: TRPOConfig, population: Population) -> OnPolicyLearner[TRPOConfig]:
+    """M learners for all actions."""
     return OnPolicyLearner(config, rollout(config), population, trpo)
 
 
@@ -28,13 +29,13 @@ def trpo(nets: ActorCritic, batch: Batch, c: TRPOConfig) -> Outcome:
     obs, action = nets.observed(batch.obs), nets.tensor(batch.action)
     value = nets.value(obs)  # [M, N]
     advantage, weight = nets.advantage(batch, value, c.gae_lambda), nets.weights(batch)
-    metrics = _move_policy(nets, c, obs, action, advantage, weight)
-    metrics["value_loss"] = _fit_value(nets, c, obs, advantage + value, weight)
+    metrics = move_policy(nets, obs, action, advantage, weight, c)
+    metrics["value_loss"] = fit_value(nets, obs, advantage + value, weight, c)
     return Outcome(metrics, advantage)
 
 
-def _move_policy(
-    nets: ActorCritic, c: TRPOConfig, obs: Tensor, action: Tensor, advantage: Tensor, weight: Tensor | None
+def move_policy(
+    nets: ActorCritic, obs: Tensor, action: Tensor, advantage: Tensor, weight: Tensor | None, c: TRPOConfig
 ) -> dict[str, Tensor]:
     """One step of the natural gradient on a rollout [M, N], advantages normalised first."""
     old = nets.judge_policy(obs, action)
@@ -64,9 +65,7 @@ def _move_policy(
     return {"gain": gain, "kl": divergence, "moved": moved.to(torch.float32)}
 
 
-def _fit_value(
-    nets: ActorCritic, c: TRPOConfig, obs: Tensor, target: Tensor, weight: Tensor | None
-) -> Tensor:
+def fit_value(nets: ActorCritic, obs: Tensor, target: Tensor, weight: Tensor | None, c: TRPOConfig) -> Tensor:
     """Adam's steps on the squared error, in epochs of minibatches. Returns the last one's loss [M]."""
     networks = nets.networks
     columns = [obs, target] if weight is None else [obs, target, weight]
