@@ -70,7 +70,7 @@ def test_a_table_learns_the_uniform_mean_with_weights_alone(
     settings = {"per": True, "per_alpha": 1.0, "per_beta": beta, "per_floor": 0.25, "per_stale": 0.0}
     # It tries both to the end.
     learner = trained(agent, range(64), epsilon_end=1.0, learning_rate=0.01, **settings)
-    assert low < learner._tables.q[:, -1, 1].mean() < high
+    assert low < learner.q[:, -1, 1].mean() < high
 
 
 def trained(agent: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> Any:
