@@ -13,7 +13,6 @@ from tradebot.agents.registry import create
 from tradebot.core import Array, Box, Discrete, Levels, State, Step
 from tradebot.rl.loop import memory_for, train
 
-pytestmark = pytest.mark.learning
 SEEDS, ENVS, STEPS = range(4), 8, 12_000
 SHARE = np.array([0.25, 0.75])
 PRIZE = np.array([2.0, -1.0])  # of action 1 in each level: 0.5 - 0.75 on average, so action 0 is right

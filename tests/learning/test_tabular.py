@@ -20,8 +20,6 @@ from tradebot.rl.loop import memory_for, train
 from tradebot.rl.replay import ReplayBuffer
 from tradebot.rl.tables import Transition, move
 
-pytestmark = pytest.mark.learning
-
 TABULAR = ["q-learning", "sarsa", "expected-sarsa", "double-q-learning"]
 
 
