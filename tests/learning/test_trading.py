@@ -1,7 +1,7 @@
 """Agents on markets whose optimum is known, judged on fresh bars.
 
-Eight seeds, with default hyperparameters and 100,000 transitions each; where that is long, which is marked, also
-with hyperparameters for these markets and 20,000. The observation is the last return and the position.
+Eight seeds, with default hyperparameters and 100,000 transitions each; where that is long, which is marked,
+also with hyperparameters for these markets and 20,000. The observation is the last return and the position.
 """
 
 from __future__ import annotations
