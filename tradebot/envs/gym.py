@@ -11,8 +11,10 @@ import gymnasium
 import numpy as np
 
 from tradebot.core import Array, Box, Discrete, InputError, Space, State, Step
+from tradebot.envs.world import Snapshot
 
 PREFIX = "gym:"
+PICTURES = "rgb_array"  # the way to render of those that make pictures
 
 
 class GymEnv:
@@ -22,15 +24,20 @@ class GymEnv:
     of a member with seed s is seeded by (s, b): it does not depend on how many stand beside it.
     """
 
-    def __init__(self, name: str, seeds: Sequence[int], envs: int) -> None:
+    def __init__(self, name: str, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> None:
+        """`pictures`: for `snapshot`. Raises InputError for what is not installed or has no such spaces."""
+        mode: dict[str, Any] = (
+            {"render_mode": PICTURES} if pictures else {}
+        )  # not every environment knows the word
         try:
-            self._envs = [gymnasium.make(name) for _ in range(len(seeds) * envs)]
+            self._envs = [gymnasium.make(name, **mode) for _ in range(len(seeds) * envs)]
         except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"{PREFIX}{name}: {' '.join(str(error).split())}") from None
         self._seeds = [
             int(np.random.SeedSequence([seed, b]).generate_state(1)[0]) for seed in seeds for b in range(envs)
         ]
         self._started = False
+        self._last: list[Any] = [None] * self.n_envs  # pictures of the ends of episodes
         self.observation_space, self.action_space = _spaces(name, self._envs[0])
         spec = self._envs[0].spec
         self.time_limit = spec.max_episode_steps if spec else None  # steps after which an episode is cut off
@@ -61,7 +68,9 @@ class GymEnv:
         for e, env in enumerate(self._envs):
             seen, reward[e], terminated[e], truncated[e], _ = env.step(action[e])
             next_obs.append(seen)
-            obs.append(env.reset()[0] if terminated[e] or truncated[e] else seen)
+            ended = terminated[e] or truncated[e]
+            self._last[e] = env.render() if ended and env.render_mode else None
+            obs.append(env.reset()[0] if ended else seen)
         level = np.full(self.n_envs, -1)
         truncated &= ~terminated
         return Step(self._stack(obs), reward, terminated, truncated, self._stack(next_obs), level)
@@ -75,10 +84,22 @@ class GymEnv:
         self._started = False
         return self.reset()
 
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
+        """`frame` is a picture [H, W, 3], or None where there are none."""
+        last = self._last[e] if left else None
+        return {"frame": self._envs[e].render() if last is None and self._envs[e].render_mode else last}
+
     def _stack(self, observations: list[Any]) -> Array:
         is_numbered = self.observation_space.low.dtype == np.int64
         stacked = np.asarray(observations, dtype=np.int64 if is_numbered else np.float32)
         return stacked.reshape(self.n_envs, *self.observation_space.shape)
+
+
+def has_pictures(name: str) -> bool:
+    """Whether this environment, which can be made, says that it can be rendered to arrays."""
+    env = gymnasium.make(name)
+    env.close()
+    return PICTURES in (env.metadata.get("render_modes") or ())
 
 
 def spec(name: str) -> bytes | None:
