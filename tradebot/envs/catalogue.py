@@ -41,13 +41,14 @@ def agents(name: str) -> int:
     return 1 if is_foreign(name) else getattr(_parsed(name)[1], "agents", 1)
 
 
-def make(name: str, seeds: Sequence[int], envs: int) -> World:
+def make(name: str, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> World:
     """For each seed `envs` environments; where n agents share one, each of these is n in the order of E.
 
-    Raises InputError as `check`, and for an environment that is not installed.
+    `pictures`: Gymnasium's are asked for them, which ours can always be drawn from. Raises InputError as
+    `check`, and for an environment that is not installed.
     """
     if is_foreign(name):
-        return gym.GymEnv(name.removeprefix(gym.PREFIX), seeds, envs)
+        return gym.GymEnv(name.removeprefix(gym.PREFIX), seeds, envs, pictures=pictures)
     kind, config = _parsed(name)
     return kind.make(config, seeds, envs)
 

@@ -6,11 +6,14 @@ film was kept whole, so is the trail.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -28,6 +31,7 @@ PAUSE = 0.05  # seconds that a window shows each step at least
 AGENTS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 LABELLED = 24  # states of a ring that still have room for a number each
 DOTS = 120  # states of a ring that still have room for a dot each
+FRAMES, FPS, REST = 200, 10, 5  # of a GIF: pictures at the most, those of a second, repetitions of an end
 PANELS = 6  # films that share a still, at the most
 
 
@@ -61,6 +65,22 @@ def still(world: str, films: Sequence[Film], titles: Sequence[str]) -> Figure:
         draw(axes, world, film)
         axes.set_title(title.replace("$", r"\$"), loc="left", fontsize=10, color=INK)
     return made
+
+
+def gif(world: str, films: Sequence[Film]) -> bytes:
+    """One episode after the other, in about FRAMES pictures; the end of each stands still for a while."""
+    every = max(1, -(-sum(map(len, films)) // FRAMES))
+    made = figure(world, films[0])
+    with tempfile.TemporaryDirectory() as folder:  # the writer takes no open file
+        path, writer = Path(folder) / "film.gif", PillowWriter(fps=FPS)
+        with writer.saving(made, str(path), made.dpi):
+            for film in films:
+                ends = range(1, len(film), every)
+                for end in (*ends, *[len(film)] * REST):
+                    made.clear()
+                    draw(made.add_axes((0.0, 0.0, 1.0, 1.0)), world, film[:end])
+                    writer.grab_frame()
+        return path.read_bytes()
 
 
 def draw(axes: Axes, world: str, film: Film) -> None:
@@ -132,14 +152,16 @@ def draw_ring(axes: Axes, film: Film) -> None:
                 fontweight="bold" if k == now else "normal",
                 zorder=5,
             )
-    _turn(axes, 0.62, GREEN, "+1")
+    _rising(axes, 0.62)
+    seam = np.pi / 2 + np.pi / n  # the one step upwards around the ring that does not pay
+    axes.text(1.2 * np.cos(seam), 1.2 * np.sin(seam), "-1", ha="center", fontsize=13, color=VERMILION)
     axes.text(0, 0, f"state {now}", ha="center", va="center", fontsize=16, color=INK)
     axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
     axes.set_axis_off()
 
 
-def _turn(axes: Axes, radius: float, color: str, text: str) -> None:
-    """An arrow around the middle, the way that the numbers rise."""
+def _rising(axes: Axes, radius: float) -> None:
+    """An arrow around the middle, the way that the numbers rise, and what that pays."""
     start, end = ((radius * np.cos(a), radius * np.sin(a)) for a in np.radians([125, 55]))
     axes.add_patch(
         FancyArrowPatch(
@@ -148,16 +170,17 @@ def _turn(axes: Axes, radius: float, color: str, text: str) -> None:
             connectionstyle="arc3,rad=-0.3",
             arrowstyle="-|>",
             mutation_scale=18,
-            color=color,
+            color=GREEN,
             linewidth=2,
         )
     )
-    axes.text(0, radius - 0.12, text, ha="center", va="center", fontsize=13, color=color)
+    axes.text(0, radius - 0.12, "+1", ha="center", va="center", fontsize=13, color=GREEN)
 
 
 def draw_navigation(axes: Axes, film: Film) -> None:
     """`obstacles` [K, 4] x0 y0 x1 y1, `position` [2], `goal` [2] of a `radius`, `rays` [R] as long as they
-    reach, counterclockwise from the x axis, in a square of a `size`."""
+    reach, counterclockwise from the x axis, in a square of a `size`; `outcome` is goal, collision or empty.
+    """
     now, size = film[-1], float(film[-1]["size"])
     boxes = [Rectangle((x0, y0), x1 - x0, y1 - y0) for x0, y0, x1, y1 in np.asarray(now["obstacles"])]
     axes.add_collection(PatchCollection(boxes, facecolor=GREY, edgecolor=INK, alpha=0.55, linewidth=0.8))
@@ -175,7 +198,7 @@ def draw_navigation(axes: Axes, film: Film) -> None:
         axes.scatter(ends[:, 0], ends[:, 1], s=9, color=SKY, linewidths=0, zorder=2)
     axes.plot(*path.T, color=BLUE, linewidth=2, solid_capstyle="round", zorder=4)
     axes.plot(*path[0], marker="o", markersize=9, color="white", markeredgecolor=BLUE, zorder=4)
-    if now.get("collided"):
+    if now.get("outcome") == "collision":
         axes.plot(*here, marker="X", markersize=15, color=VERMILION, markeredgecolor="white", zorder=6)
     else:
         axes.plot(*here, marker="o", markersize=12, color=BLUE, markeredgecolor="white", zorder=5)
@@ -199,7 +222,7 @@ def draw_plane(axes: Axes, film: Film) -> None:
         color = AGENTS[i % len(AGENTS)]
         axes.plot(*paths[:, i].T, color=color, linewidth=2, alpha=0.6, solid_capstyle="round", zorder=2)
         axes.plot(*paths[0, i], marker="o", markersize=8, color="white", markeredgecolor=color, zorder=3)
-        size = max(20 - 4 * i, 8)  # so that those who have met are all seen
+        size = max(20 - 6 * i, 8)  # so that those who have met are all seen
         axes.plot(*paths[-1, i], marker="o", markersize=size, color=color, markeredgecolor="white", zorder=4)
     axes.set(xlim=(low, high), ylim=(low, high))
     axes.spines[:].set(color=INK, linewidth=2)

@@ -26,13 +26,13 @@ class GymEnv:
 
     def __init__(self, name: str, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> None:
         """`pictures`: for `snapshot`. Raises InputError for what is not installed or has no such spaces."""
-        mode: dict[str, Any] = (
-            {"render_mode": PICTURES} if pictures else {}
-        )  # not every environment knows the word
+        mode: dict[str, Any] = {"render_mode": PICTURES} if pictures else {}
         try:
             self._envs = [gymnasium.make(name, **mode) for _ in range(len(seeds) * envs)]
         except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"{PREFIX}{name}: {' '.join(str(error).split())}") from None
+        if pictures and PICTURES not in (self._envs[0].metadata.get("render_modes") or ()):
+            raise InputError(f"{PREFIX}{name} makes no pictures: it has no render_mode={PICTURES!r}")
         self._seeds = [
             int(np.random.SeedSequence([seed, b]).generate_state(1)[0]) for seed in seeds for b in range(envs)
         ]
@@ -69,7 +69,7 @@ class GymEnv:
             seen, reward[e], terminated[e], truncated[e], _ = env.step(action[e])
             next_obs.append(seen)
             ended = terminated[e] or truncated[e]
-            self._last[e] = env.render() if ended and env.render_mode else None
+            self._last[e] = self._picture(e) if ended else None
             obs.append(env.reset()[0] if ended else seen)
         level = np.full(self.n_envs, -1)
         truncated &= ~terminated
@@ -87,19 +87,20 @@ class GymEnv:
     def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
         """`frame` is a picture [H, W, 3], or None where there are none."""
         last = self._last[e] if left else None
-        return {"frame": self._envs[e].render() if last is None and self._envs[e].render_mode else last}
+        return {"frame": self._picture(e) if last is None else last}
+
+    def _picture(self, e: int) -> Any:
+        if self._envs[e].render_mode is None:
+            return None
+        try:
+            return self._envs[e].render()
+        except (gymnasium.error.Error, ImportError) as error:  # pygame, in many of them
+            raise InputError(f"no pictures: {' '.join(str(error).split())}") from None
 
     def _stack(self, observations: list[Any]) -> Array:
         is_numbered = self.observation_space.low.dtype == np.int64
         stacked = np.asarray(observations, dtype=np.int64 if is_numbered else np.float32)
         return stacked.reshape(self.n_envs, *self.observation_space.shape)
-
-
-def has_pictures(name: str) -> bool:
-    """Whether this environment, which can be made, says that it can be rendered to arrays."""
-    env = gymnasium.make(name)
-    env.close()
-    return PICTURES in (env.metadata.get("render_modes") or ())
 
 
 def spec(name: str) -> bytes | None:
