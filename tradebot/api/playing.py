@@ -176,7 +176,7 @@ class _Camera:
         for b, kept in enumerate(self._kept):
             if not running[b]:
                 continue
-            self._last[b] = self._env.snapshot(b, left=self._seen[b] > 0)
+            self._last[b] = {**self._last[b], **self._env.snapshot(b, left=self._seen[b] > 0)}
             if self._seen[b] % self._every[b] == 0:
                 kept.append(self._last[b])
             if len(kept) > self._most:

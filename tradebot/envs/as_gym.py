@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
     make: Callable[[Sequence[int]], Any]  # an environment (`core.Env`) for each of the seeds
     info: Callable[[Any, bool], Mapping[str, Array]]  # (environments, left): name -> [E] numbers
-    snapshot: Callable[[Any, int, bool], Any] | None = None  # (environments, which one, left): what is drawn
+    snapshot: Callable[[Any, int, bool], Mapping[str, Any]] | None = None  # (environments, number, left)
     draw: Callable[[Sequence[Any]], Array] | None = None  # snapshots of an episode so far -> RGB [H, W, 3]
     window: Callable[[], Window] | None = None
 
@@ -49,7 +49,7 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         self.observation_space, self.action_space = _spaces(source.make([0]))
         self._env: Env | None = None  # until a seed is known
         self._fresh: Any = None  # where the next episode starts, if it has been begun already
-        self._film: list[Any] = []  # snapshots of the episode, where they are wanted
+        self._film: list[Mapping[str, Any]] = []  # snapshots of the episode, where they are wanted
         self._window: Window | None = None
 
     def reset(
@@ -95,7 +95,8 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             return
         assert self._source.snapshot and self._source.window
-        self._film.append(self._source.snapshot(self._env, 0, left))
+        before = self._film[-1] if self._film else {}
+        self._film.append({**before, **self._source.snapshot(self._env, 0, left)})
         if self.render_mode == "human":
             self._window = self._window or self._source.window()
             self._window.show(self._film)

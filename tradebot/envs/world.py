@@ -17,5 +17,9 @@ class World(Env, Protocol):
     def time_limit(self) -> int | None: ...  # steps after which an episode is cut off; None: unknown
 
     def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
-        """Environment e as it is; `left`: as `Step.next_obs` showed it, also where an episode has ended."""
+        """Environment e as it is; `left`: as `Step.next_obs` showed it.
+
+        Where an episode has just ended `left` gives what its last step changed, and perhaps `outcome`, how it
+        ended in a word; the rest stands in the snapshot before.
+        """
         ...
