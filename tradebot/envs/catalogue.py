@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tradebot.config import Config, from_query, suggestion
 from tradebot.core import InputError
 from tradebot.envs import gym
-from tradebot.envs.configs import RingConfig
+from tradebot.envs.configs import NavigationConfig, RingConfig
 from tradebot.envs.ring import RingEnv
 from tradebot.envs.world import World
 
@@ -20,8 +20,15 @@ class Kind(NamedTuple):
     make: Callable[[Any, Sequence[int], int], World]  # (its config, seeds, environments of each)
 
 
+def _navigation(config: NavigationConfig, seeds: Sequence[int], envs: int) -> World:
+    from tradebot.envs.navigation import NavigationEnv  # only who needs it waits for numba
+
+    return NavigationEnv(config, seeds, envs)
+
+
 KINDS: dict[str, Kind] = {
     "ring": Kind(RingConfig, RingEnv),
+    "navigation": Kind(NavigationConfig, _navigation),
 }
 
 
