@@ -19,7 +19,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from tests.candles import bars, walk
 from tradebot.core import Array, InputError
-from tradebot.envs import NAVIGATION, RING, TRADING, catalogue, drawing, trading_gym
+from tradebot.envs import NAVIGATION, RING, TRADING, drawing, trading_gym
 from tradebot.envs.as_gym import BatchEnv
 from tradebot.envs.sb3 import BatchVecEnv
 from tradebot.market import kernel
@@ -29,8 +29,6 @@ from tradebot.market.env import RUIN, TradingEnv, quotes, reward_scale, span
 
 WILD = walk(150, seed=1, move=0.8, gap=0.5)  # moves enough to ruin who is short, or even long
 SETTINGS: dict[str, Any] = {"actions": "long-short", "window": 12}
-NAVIGATION_IS_THERE = pytest.mark.skipif("navigation" not in catalogue.KINDS, reason="not built yet")
-NAVIGATES = pytest.param(NAVIGATION, {"limit": 20}, id="navigation", marks=NAVIGATION_IS_THERE)
 SCHEMES = pytest.mark.parametrize("actions", ["long-flat", "long-short", "weights", "orders"])
 
 
@@ -288,7 +286,11 @@ def test_settings_reach_the_market() -> None:
 
 
 WORLDS = pytest.mark.parametrize(
-    ("name", "settings"), [pytest.param(RING, {"states": 7, "limit": 9}, id="ring"), NAVIGATES]
+    ("name", "settings"),
+    [
+        pytest.param(RING, {"states": 7, "limit": 9}, id="ring"),
+        pytest.param(NAVIGATION, {"limit": 20}, id="navigation"),
+    ],
 )
 
 
@@ -445,7 +447,6 @@ def test_trading_has_no_pictures() -> None:
         trading_gym.single(WILD, render_mode="rgb_array")
 
 
-@NAVIGATION_IS_THERE
 def test_ppo_of_the_library_trains_on_navigation() -> None:
     model = PPO(
         "MlpPolicy", BatchVecEnv(gymnasium.make_vec(NAVIGATION, num_envs=4)), n_steps=64, device="cpu"

@@ -20,7 +20,8 @@ from tradebot.envs.world import Snapshot, World
 from tradebot.rl import evaluate as evaluation
 
 EPISODES = 5
-GOAL, COLLISION, STILL = "goal", "collision", "still going on"
+GOAL, STILL = "goal", "still going on"
+OUTCOMES = {GOAL, "collision", "out of time"}  # where there is a goal
 LONGEST = 2_000  # snapshots of an episode that are kept of our worlds
 
 
@@ -67,7 +68,7 @@ class Play:
     def success(self) -> float | None:
         """Share of the episodes that reached the goal; None where the world does not speak of one."""
         ends = [episode.ended for episode in self.episodes]
-        return ends.count(GOAL) / len(ends) if {GOAL, COLLISION} & {*ends} else None
+        return ends.count(GOAL) / len(ends) if OUTCOMES & {*ends} else None
 
     def plot(self) -> Picture:
         """How the first episodes ended, with their trajectories. Raises InputError without pictures."""

@@ -31,7 +31,8 @@ def envs(json: console.Json = False) -> None:
     for env in about:
         print(textwrap.fill(f"{env['name']}: {env['summary']}", 80, subsequent_indent="  "))
         for key, setting in env["settings"].items() if env["name"] != "trading" else ():
-            print(f"  {key}={_plain(setting['default'])}: {setting['description']}")
+            line = f"{key}={_plain(setting['default'])}: {setting['description']}"
+            print(textwrap.fill(line, 80, initial_indent="  ", subsequent_indent="    "))
         print(f"  Example: {env['example']}")
 
 
@@ -111,4 +112,4 @@ def _default(field: Any) -> Any:
 
 
 def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)

@@ -179,7 +179,7 @@ def _rising(axes: Axes, radius: float) -> None:
 
 def draw_navigation(axes: Axes, film: Film) -> None:
     """`obstacles` [K, 4] x0 y0 x1 y1, `position` [2], `goal` [2] of a `radius`, `rays` [R] as long as they
-    reach, counterclockwise from the x axis, in a square of a `size`; `outcome` is goal, collision or empty.
+    reach, counterclockwise from the x axis, in a square of a `size`; `outcome` of what has ended.
     """
     now, size = film[-1], float(film[-1]["size"])
     boxes = [Rectangle((x0, y0), x1 - x0, y1 - y0) for x0, y0, x1, y1 in np.asarray(now["obstacles"])]
@@ -194,7 +194,7 @@ def draw_navigation(axes: Axes, film: Film) -> None:
         angle = 2 * np.pi * np.arange(len(rays)) / len(rays)
         ends = here + rays[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         lines = [(tuple(here), tuple(end)) for end in ends]
-        axes.add_collection(LineCollection(lines, colors=SKY, linewidths=0.8, alpha=0.6, zorder=2))
+        axes.add_collection(LineCollection(lines, colors=SKY, linewidths=0.7, alpha=0.5, zorder=2))
         axes.scatter(ends[:, 0], ends[:, 1], s=9, color=SKY, linewidths=0, zorder=2)
     axes.plot(*path.T, color=BLUE, linewidth=2, solid_capstyle="round", zorder=4)
     axes.plot(*path[0], marker="o", markersize=9, color="white", markeredgecolor=BLUE, zorder=4)

@@ -24,6 +24,7 @@ from tradebot.envs.geometry import (
     scan,
 )
 from tradebot.envs.random import compiled, inlined, stream, uniform
+from tradebot.envs.world import Snapshot
 
 STEP = 5.0  # length of an action's unit
 RADIUS = 5.0  # of the goal
@@ -61,6 +62,7 @@ class NavigationEnv:
             place(stream(config.map, MAPS, 0), 0, config.size, self._obstacles[0])
             self._obstacles[:] = self._obstacles[0]
         self._inverse = inverse_directions(config.rays)
+        self._last: Step | None = None  # shows how episodes ended
         self._room = np.zeros((cells, cells), dtype=np.bool_), np.zeros(cells * cells, dtype=np.int64)
 
     @property
@@ -111,6 +113,7 @@ class NavigationEnv:
         self._action[:] = 0.0
         self._draw(self._position)
         self._left[:] = self._position
+        self._last = None
         return self._observed()
 
     def step(self, action: Array) -> Step:
@@ -129,7 +132,8 @@ class NavigationEnv:
             self._room,
             (obs, reward, terminated, truncated, next_obs),
         )
-        return Step(obs, reward, terminated, truncated, next_obs, np.full(n, -1))
+        self._last = Step(obs, reward, terminated, truncated, next_obs, np.full(n, -1))
+        return self._last
 
     def state_dict(self) -> State:
         """Maps are drawn again from (seed, environment, episode): this is all that moves."""
@@ -146,13 +150,21 @@ class NavigationEnv:
         self._action[:] = state["action"]
         self._draw(np.empty_like(self._position))
         self._position[:] = self._left[:] = state["position"]
+        self._last = None
         return self._observed()
 
-    def snapshot(self, e: int) -> dict[str, Array | float]:
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
         """What there is to draw of environment e, in units of length; rays [R] from the robot."""
+        reach = self.config.size / 2.0
+        if left and self._last is not None and (self._last.terminated[e] or self._last.truncated[e]):
+            return {
+                "position": self._left[e].copy(),
+                "rays": reach * self._last.next_obs[e, 5:],
+                "outcome": self._outcome(e, self._last),
+            }
         rays = np.empty(self.config.rays)
         size, obstacles = self.config.size, self._obstacles[e]
-        scan(*self._position[e], obstacles, size, self._inverse, size / 2.0, rays)
+        scan(*self._position[e], obstacles, size, self._inverse, reach, rays)
         return {
             "size": size,
             "obstacles": obstacles.copy(),
@@ -161,6 +173,12 @@ class NavigationEnv:
             "radius": RADIUS,
             "rays": rays,
         }
+
+    def _outcome(self, e: int, last: Step) -> str:
+        """How the episode ended that has."""
+        if last.truncated[e]:
+            return "out of time"
+        return "goal" if last.reward[e] > 0 else "collision"  # only an arrival pays
 
     def _draw(self, start: Array) -> None:
         """Maps, goals and starts [E, 2] of the episodes under way."""
