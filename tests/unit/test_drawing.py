@@ -26,6 +26,11 @@ def navigation(**facts: Any) -> dict[str, Any]:
     } | facts
 
 
+def placed(x: float, y: float) -> tuple[float, float]:
+    """Where a place in a square of 100 is drawn, around which a twentieth of its side is left free."""
+    return 100 * (x + 5) / 110, 100 * (y + 5) / 110
+
+
 def plane(*positions: tuple[float, float], **facts: Any) -> dict[str, Any]:
     return {"positions": np.array(positions), "landmarks": np.empty((0, 2)), "size": 100.0} | facts
 
@@ -103,8 +108,9 @@ def test_a_collision_is_crossed_out() -> None:
 def test_agents_have_their_colours_and_landmarks_stand_below_them() -> None:
     marked = plane((20, 20), (50, 60), landmarks=np.array([[80.0, 30.0]]))
     picture = drawing.rgb("multiagent", [marked])
-    assert share(picture, BLUE, 20, 20, 1.0) > 0.9 and share(picture, VERMILION, 50, 60, 1.0) > 0.9
-    assert (picture[*pixel(picture, 80, 30)] < 230).all()
+    assert share(picture, BLUE, *placed(20, 20), 1.0) > 0.9
+    assert share(picture, VERMILION, *placed(50, 60), 1.0) > 0.9
+    assert (picture[*pixel(picture, *placed(80, 30))] < 230).all()
 
 
 def test_agents_that_have_met_are_both_seen() -> None:
@@ -112,10 +118,17 @@ def test_agents_that_have_met_are_both_seen() -> None:
     assert share(picture, BLUE, 50, 50, 3.0) > 0.05 and share(picture, VERMILION, 50, 50, 3.0) > 0.05
 
 
+def test_who_stands_in_a_corner_is_seen_whole() -> None:
+    picture = drawing.rgb("multiagent", [plane((0, 0), (1, 1), size=1.0, centred=True)])
+    assert share(picture, VERMILION, *placed(100, 100), 1.0) > 0.9
+    assert share(picture, BLUE, 50, 50, 1.0) > 0.9  # the middle of a square from -1 to 1
+
+
 def test_a_grid_has_its_places_in_the_middle_of_its_cells() -> None:
     """Of 5 columns the middle of the first is at 0.5 / 5 of the side."""
     picture = drawing.rgb("multiagent?form=grid", [plane((0, 0), (4, 4), size=5, cells=True)])
-    assert share(picture, BLUE, 10, 10, 1.0) > 0.9 and share(picture, VERMILION, 90, 90, 1.0) > 0.9
+    assert share(picture, BLUE, *placed(10, 10), 1.0) > 0.9
+    assert share(picture, VERMILION, *placed(90, 90), 1.0) > 0.9
 
 
 def test_an_own_picture_of_a_foreign_environment_keeps_its_proportions() -> None:

@@ -92,7 +92,8 @@ def _space(space: Space) -> str:
     if isinstance(space, Discrete):
         return f"1 of {space.n}"
     if space.is_numbered:
-        return f"1 of {int(space.high[0] - space.low[0]) + 1:,} states"
+        states = int(space.high[0] - space.low[0]) + 1
+        return f"1 of {states:,} states" if states > 1 else "the only state"
     n = " x ".join(map(str, space.shape))
     low, high = space.low.min(), space.high.max()
     return f"{n} numbers from {low:g} to {high:g}"

@@ -224,8 +224,11 @@ def draw_plane(axes: Axes, film: Film) -> None:
         axes.plot(*paths[0, i], marker="o", markersize=8, color="white", markeredgecolor=color, zorder=3)
         size = max(20 - 6 * i, 8)  # so that those who have met are all seen
         axes.plot(*paths[-1, i], marker="o", markersize=size, color=color, markeredgecolor="white", zorder=4)
-    axes.set(xlim=(low, high), ylim=(low, high))
-    axes.spines[:].set(color=INK, linewidth=2)
+    side = high - low
+    axes.add_patch(Rectangle((low, low), side, side, fill=False, edgecolor=INK, linewidth=2, zorder=1))
+    margin = 0.05 * side  # for who stands at a wall
+    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
+    axes.set_axis_off()
 
 
 def _square(now: Snapshot) -> tuple[float, float]:
@@ -259,12 +262,12 @@ def draw_game(axes: Axes, film: Film) -> None:
                     zorder=3 if is_last else 1,
                 )
             )
-            for k, (dx, color) in enumerate(((-0.2, BLUE), (0.2, VERMILION))):
+            for k, (dx, color) in enumerate(((-0.22, BLUE), (0.22, VERMILION))):
                 axes.text(
                     *(j + 0.5 + dx, n - 0.5 - i, f"{payoff[i, j, k]:g}"),
                     ha="center",
                     va="center",
-                    fontsize=60 / n,
+                    fontsize=48 / n,
                     color=color,
                     fontweight="bold" if is_last else "normal",
                 )
