@@ -32,7 +32,9 @@ class NavigationConfig(Config):
 
     @model_validator(mode="after")
     def _leave_room(self) -> Self:
-        most = int(0.005 * self.size**2)  # with 100 units of area each on average, they cover half of it at most
+        most = int(
+            0.005 * self.size**2
+        )  # with 100 units of area each on average, they cover half of it at most
         if self.obstacles > most:
             raise ValueError(f"obstacles: at most {most} on a map of size {self.size:g}")
         return self

@@ -89,7 +89,9 @@ def inverse_directions(rays: int) -> Array:
 
 
 @compiled
-def scan(px: float, py: float, boxes: Array, size: float, inverse: Array, reach: float, length: Array) -> None:
+def scan(
+    px: float, py: float, boxes: Array, size: float, inverse: Array, reach: float, length: Array
+) -> None:
     """length [R] := of rays from (px, py) to the first rectangle or the border, `reach` at the most.
 
     The innermost loop is over rays and has no branches, so that the processor takes several at a time.
