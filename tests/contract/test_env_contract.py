@@ -60,6 +60,11 @@ def navigation(seeds: Sequence[int], envs: int) -> Env:
     return NavigationEnv(NavigationConfig(limit=12), seeds, envs)
 
 
+def stood(obs: Array) -> bool:
+    """The robot has not acted yet."""
+    return not obs[3:5].any()
+
+
 def untouched(obs: Array) -> bool:
     """Nothing asked for, nothing held, nothing lost: the account's five features."""
     return not obs[-5:].any()
@@ -71,7 +76,7 @@ CASES = [
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case("ring", ring, lambda obs: 0 <= obs[0] < 1_000, {"truncated"}, 40, True),
-    Case("navigation", navigation, lambda obs: not obs[3:5].any(), {"truncated", "terminated"}, 40, True),
+    Case("navigation", navigation, stood, {"truncated", "terminated"}, 40, True),
     Case("garleanu-pedersen", fading, lambda obs: obs[1] == 0, {"truncated"}, 40, True),
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False

@@ -35,16 +35,16 @@ def moved(
     boxes: Boxes = (),
     time: int = 0,
 ) -> Moved:
-    """What a step does to a robot on a map of size 100 with four rays and a limit of 100 steps."""
+    """What a step does to a robot on a map of size 100 with four rays of 50 and a limit of 100 steps."""
     obstacles = np.array(boxes, dtype=float).reshape(1, -1, 4)
     column = np.zeros(1, dtype=np.int64)
     left, reward, ends = np.empty((1, 2)), np.empty(1), (np.empty(1, bool), np.empty(1, bool))
     obs, next_obs = np.empty((1, 9), np.float32), np.empty((1, 9), np.float32)
-    world = (*(np.array([value], dtype=float) for value in (position, goal)), obstacles)
+    at, end, wanted = (np.array([value], dtype=float) for value in (position, goal, action))
     step_robots(
-        (100.0, 100, False),
+        (100.0, 50.0, 100, False),
         (column, column, column.copy()),
-        (*world, np.array([action], dtype=float), np.array([time]), left),
+        (at, end, obstacles, wanted, np.array([time]), left),
         inverse_directions(4),
         (np.zeros((50, 50), bool), np.zeros(2500, np.int64)),
         (obs, reward, *ends, next_obs),
@@ -216,11 +216,11 @@ def test_a_thousand_steps_are_the_same_under_the_same_seed_alone() -> None:
 
 
 def test_a_snapshot_shows_what_the_robot_sees() -> None:
-    env = NavigationEnv(NavigationConfig(), [0], 2)
-    obs = env.reset()
+    env = NavigationEnv(NavigationConfig(reach=40), [0], 2)
+    env.reset()
     obs = env.step(np.full((2, 2), 0.1)).obs
     shown = env.snapshot(1)
     assert np.array_equal(shown["position"], env.positions[1]) and np.array_equal(shown["goal"], env.goals[1])
     assert np.array_equal(shown["obstacles"], env.obstacles[1])
-    assert np.allclose(np.asarray(shown["rays"]) / 50, obs[1, 5:])
+    assert np.allclose(np.asarray(shown["rays"]) / 40, obs[1, 5:])
     assert (shown["size"], shown["radius"]) == (100, 5)

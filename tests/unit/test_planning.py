@@ -128,7 +128,7 @@ def test_what_does_not_arrive_has_collided_or_run_out_of_time() -> None:
 def test_hardly_anybody_is_faster_than_the_shortest_way() -> None:
     went = navigate(straight, NavigationEnv(NavigationConfig(), [1], 500))
     assert 0.4 < went.success < 0.7  # where nothing stands between
-    # The few: an obstacle between the edge of the goal's disc and its centre, to which the planner goes round.
+    # The few: an obstacle stands between the edge of the goal's disc and its centre.
     is_faster = went.arrived & (went.length < went.shortest * (1 - 1e-9))
     assert is_faster.mean() < 0.02 and went.spl <= went.success
     assert went.collisions == pytest.approx(1 - went.success)

@@ -1,4 +1,4 @@
-"""Compiled random numbers: SplitMix64's known values, and streams that are uniform and have nothing in common."""
+"""Compiled random numbers: SplitMix64's known values, and streams that are uniform and unrelated."""
 
 from __future__ import annotations
 
