@@ -26,7 +26,7 @@ def test_a_robot_shows_its_map_and_what_it_observes() -> None:
     shown = env.snapshot(1)
     way = shown["goal"] - shown["position"]
     assert np.allclose(way / np.linalg.norm(way), obs[1, :2], atol=1e-6)
-    assert np.allclose(shown["rays"] / 50, obs[1, 5:], atol=1e-6)
+    assert np.allclose(shown["rays"] / env.config.reach, obs[1, 5:], atol=1e-6)
     assert (shown["size"], shown["obstacles"].shape) == (100.0, (10, 4))
 
 
@@ -38,7 +38,7 @@ def test_the_end_of_a_way_shows_how_and_where_it_ended_and_not_the_next_map() ->
         for e in range(40):
             shown = {**before[e], **env.snapshot(e, left=True)}
             assert np.array_equal(shown["position"], env.positions_left[e])
-            assert np.allclose(shown["rays"] / 50, step.next_obs[e, 5:], atol=1e-6)
+            assert np.allclose(shown["rays"] / env.config.reach, step.next_obs[e, 5:], atol=1e-6)
             distance = np.linalg.norm(shown["goal"] - shown["position"])
             assert np.isclose(distance / np.sqrt(2e4), step.next_obs[e, 2], atol=1e-6)
             if step.truncated[e]:

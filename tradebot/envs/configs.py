@@ -22,6 +22,7 @@ class NavigationConfig(Config):
     size: float = Field(100.0, ge=40, le=1_000, description="Side of the square map")
     obstacles: int = Field(10, ge=0, le=1_000, description="How many there are, with sides of 5 to 15")
     rays: int = Field(16, ge=1, le=360, description="Directions in which the robot sees how far it is free")
+    reach: float = Field(25.0, gt=0, le=1_000, description="How far it sees, in units of length")
     limit: int = Field(100, ge=1, description="Steps after which an episode is cut off")
     map: int | None = Field(
         None,

@@ -85,7 +85,8 @@ def inverse_directions(rays: int) -> Array:
     angle = 2.0 * np.pi * np.arange(rays) / rays
     direction = np.stack([np.cos(angle), np.sin(angle)])
     direction[np.abs(direction) < 1e-12] = 0.0  # right angles are exact
-    return np.divide(1.0, direction, out=np.full_like(direction, STEEP), where=direction != 0.0)
+    inverse = np.full_like(direction, STEEP)
+    return np.asarray(np.divide(1.0, direction, out=inverse, where=direction != 0.0))
 
 
 @compiled

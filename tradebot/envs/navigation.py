@@ -39,9 +39,9 @@ MAPS = -1  # the number of no environment: under it the obstacles of numbered ma
 class NavigationEnv:
     """E = seeds x environments-per-seed robots, seed-major, each in a map of its own.
 
-    Observed are the direction of the goal (a unit vector), its distance / the map's diagonal, the last action,
-    and the lengths of `rays` rays at the fixed angles k 2 pi / rays to the first obstacle or border, over half
-    the size of the map and at most 1. Every episode draws obstacles, start and goal anew, until either the
+    Observed are the direction of the goal (a unit vector), its distance / the map's diagonal, the last
+    action, and the lengths of `rays` rays at the fixed angles k 2 pi / rays to the first obstacle or border,
+    in parts of `reach` and at most 1. Every episode draws obstacles, start and goal anew, until either the
     straight line is free or a flood over cells finds a way; with a numbered `map` its obstacles stay.
     """
 
@@ -125,7 +125,7 @@ class NavigationEnv:
         obs, next_obs = (np.empty((n, 5 + c.rays), np.float32) for _ in range(2))
         reward, terminated, truncated = np.empty(n), np.empty(n, bool), np.empty(n, bool)
         step_robots(
-            (c.size, c.limit, c.map is not None),
+            (c.size, c.reach, c.limit, c.map is not None),
             (self._seeds, self._environments, self._episodes),
             (self._position, self._goal, self._obstacles, self._action, self._time, self._left),
             self._inverse,
@@ -155,16 +155,23 @@ class NavigationEnv:
 
     def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
         """What there is to draw of environment e, in units of length; rays [R] from the robot."""
-        reach = self.config.size / 2.0
         if left and self._last is not None and (self._last.terminated[e] or self._last.truncated[e]):
             return {
                 "position": self._left[e].copy(),
-                "rays": reach * self._last.next_obs[e, 5:],
+                "rays": self.config.reach * self._last.next_obs[e, 5:],
                 "outcome": self._outcome(e, self._last),
             }
         rays = np.empty(self.config.rays)
         size, obstacles = self.config.size, self._obstacles[e]
-        scan(*self._position[e], obstacles, size, self._inverse, reach, rays)
+        scan(
+            self._position[e, 0],
+            self._position[e, 1],
+            obstacles,
+            size,
+            self._inverse,
+            self.config.reach,
+            rays,
+        )
         return {
             "size": size,
             "obstacles": obstacles.copy(),
@@ -189,7 +196,7 @@ class NavigationEnv:
     def _observed(self) -> Array:
         obs = np.empty((self.n_envs, 5 + self.config.rays), np.float32)
         world = self._position, self._goal, self._obstacles, self._action
-        observe_all(*world, self.config.size, self._inverse, obs)
+        observe_all(*world, self.config.size, self.config.reach, self._inverse, obs)
         return obs
 
 
@@ -256,6 +263,7 @@ def observe(
     obstacles: Array,  # [K, 4]
     action: Array,  # [2]
     size: float,
+    reach: float,
     inverse: Array,  # [2, R]
     rays: Array,  # [R] room to work in
     seen: Array,  # [5 + R], filled
@@ -265,7 +273,6 @@ def observe(
     seen[0], seen[1] = dx / distance, dy / distance
     seen[2] = distance / (size * np.sqrt(2.0))
     seen[3], seen[4] = action[0], action[1]
-    reach = size / 2.0
     scan(position[0], position[1], obstacles, size, inverse, reach, rays)
     for r in range(len(rays)):
         seen[5 + r] = rays[r] / reach
@@ -278,17 +285,18 @@ def observe_all(
     obstacles: Array,
     action: Array,
     size: float,
+    reach: float,
     inverse: Array,
     obs: Array,  # [E, 5 + R], filled
 ) -> None:
     rays = np.empty(inverse.shape[1])
     for e in range(len(obs)):
-        observe(position[e], goal[e], obstacles[e], action[e], size, inverse, rays, obs[e])
+        observe(position[e], goal[e], obstacles[e], action[e], size, reach, inverse, rays, obs[e])
 
 
 @compiled
 def step_robots(
-    rules: tuple[float, int, bool],  # size, limit, whether the map is a fixed one
+    rules: tuple[float, float, int, bool],  # size, reach, limit, whether the map is a fixed one
     numbers: tuple[Array, Array, Array],  # seed, environment and episode of each
     world: tuple[Array, Array, Array, Array, Array, Array],  # what moves, and is changed here
     inverse: Array,
@@ -296,7 +304,7 @@ def step_robots(
     told: tuple[Array, Array, Array, Array, Array],  # of a Step, filled
 ) -> None:
     """All robots move, and those whose episode ends begin the next."""
-    size, limit, is_fixed = rules
+    size, reach, limit, is_fixed = rules
     seeds, environments, episodes = numbers
     position, goal, obstacles, action, time, left = world
     obs, reward, terminated, truncated, next_obs = told
@@ -318,13 +326,13 @@ def step_robots(
         time[e] += 1
         terminated[e] = has_arrived or has_collided
         truncated[e] = time[e] >= limit and not terminated[e]
-        observe(position[e], goal[e], obstacles[e], action[e], size, inverse, rays, next_obs[e])
+        observe(position[e], goal[e], obstacles[e], action[e], size, reach, inverse, rays, next_obs[e])
         if terminated[e] or truncated[e]:
             episodes[e] += 1
             key = stream(seeds[e], environments[e], episodes[e])
             draw(key, size, is_fixed, obstacles[e], position[e], goal[e], room[0], room[1])
             time[e] = 0
             action[e, 0] = action[e, 1] = 0.0
-            observe(position[e], goal[e], obstacles[e], action[e], size, inverse, rays, obs[e])
+            observe(position[e], goal[e], obstacles[e], action[e], size, reach, inverse, rays, obs[e])
         else:
             obs[e] = next_obs[e]

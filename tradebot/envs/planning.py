@@ -57,8 +57,9 @@ class Navigated(NamedTuple):
     arrived: Array  # [N] bool
     collided: Array  # [N] bool
     length: Array  # [N] of the way that was taken
-    # [N] of the shortest way to the goal's centre, less its radius. It is usual to leave that radius in, which
-    # gives a higher SPL, for a robot need not go on to the centre.
+    # [N] of the shortest way to the goal's centre, less its radius. Usually that radius is not taken off,
+    # which gives a higher SPL, for a robot need not go on to the centre. Where an obstacle parts the centre
+    # from the edge of the disc, this may be longer than the way taken, which then counts as the shortest.
     shortest: Array
 
     @property
