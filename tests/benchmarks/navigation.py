@@ -81,9 +81,9 @@ def learned(name: str) -> tuple[Navigated, int, float]:
 
 def speed() -> Table:
     works = {str(n): robots_step(n) for n in ROBOTS} | {OTHER: other_step()}
-    taken = seconds(works)
+    taken = seconds(works, clock=time.process_time)
     rays = NavigationConfig().rays
-    shown = Table(title=f"Steps per second, {rays} rays, random actions, one core (medians)")
+    shown = Table(title=f"Steps per second, {rays} rays, random actions, one core (medians of CPU time)")
     for column in ("robots", "NavigationEnv.step", f"{OTHER} (1 environment)", "NavigationEnv / it"):
         shown.add_column(column, justify="right")
     other = 1 / taken[OTHER]

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from tradebot.core import Array, Batch, Extras, Rollout, State, Update
 from tradebot.envs.configs import NavigationConfig
-from tradebot.envs.navigation import RADIUS, NavigationEnv
+from tradebot.envs.navigation import NavigationEnv
 from tradebot.envs.planning import (
     Navigated,
     at_random,
@@ -158,4 +158,3 @@ def test_members_act_in_equal_parts_in_order() -> None:
     assert action.tolist() == [[1, 0]] * 3 + [[0, 1]] * 3
     went = Navigated(*(np.array(column) for column in ([True, False], [False, True], [9.0, 4.0], [9.0, 8.0])))
     assert [went.of_member(m, 2).spl for m in range(2)] == [1, 0]
-    assert RADIUS == 5

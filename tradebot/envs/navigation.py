@@ -251,6 +251,7 @@ def draw_all(
     blocked: Array,
     queue: Array,
 ) -> None:
+    """`draw` for the episode under way of each of the E robots."""
     for e in range(len(start)):
         key = stream(numbers[0][e], numbers[1][e], numbers[2][e])
         draw(key, size, is_fixed, obstacles[e], start[e], goal[e], blocked, queue)
@@ -268,6 +269,7 @@ def observe(
     rays: Array,  # [R] room to work in
     seen: Array,  # [5 + R], filled
 ) -> None:
+    """What one robot sees, see NavigationEnv."""
     dx, dy = goal[0] - position[0], goal[1] - position[1]
     distance = np.sqrt(dx * dx + dy * dy)
     seen[0], seen[1] = dx / distance, dy / distance
@@ -289,6 +291,7 @@ def observe_all(
     inverse: Array,
     obs: Array,  # [E, 5 + R], filled
 ) -> None:
+    """What each robot sees."""
     rays = np.empty(inverse.shape[1])
     for e in range(len(obs)):
         observe(position[e], goal[e], obstacles[e], action[e], size, reach, inverse, rays, obs[e])
