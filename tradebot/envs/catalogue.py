@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from tradebot.config import Config, from_query, suggestion
 from tradebot.core import InputError
-from tradebot.envs import gym
-from tradebot.envs.configs import RingConfig
+from tradebot.envs import games, gym
+from tradebot.envs.configs import GameConfig, MultiAgentConfig, PenaltyConfig, RingConfig
 from tradebot.envs.ring import RingEnv
 from tradebot.envs.world import World
 
@@ -20,9 +21,19 @@ class Kind(NamedTuple):
     make: Callable[[Any, Sequence[int], int], World]  # (its config, seeds, environments of each)
 
 
+def _multiagent(config: MultiAgentConfig, seeds: Sequence[int], envs: int) -> World:
+    from tradebot.envs.multiagent import MultiAgentEnv  # only who needs it waits for numba
+
+    return MultiAgentEnv(config, seeds, envs)
+
+
 KINDS: dict[str, Kind] = {
     "ring": Kind(RingConfig, RingEnv),
+    "multiagent": Kind(MultiAgentConfig, _multiagent),
 }
+for _name in games.NAMES:
+    _config = PenaltyConfig if _name == "penalty" else GameConfig
+    KINDS[f"game:{_name}"] = Kind(_config, partial(games.GameEnv, _name))
 
 
 def is_foreign(name: str) -> bool:
