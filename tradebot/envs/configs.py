@@ -51,7 +51,9 @@ class MultiAgentConfig(Config):
         if self.form == "grid" and self.task == "spread":
             raise ValueError("task=spread has no form=grid: take form=plane, or task=rendezvous")
         if self.form == "grid" and self.states > MOST_STATES:
-            raise ValueError(f"{self.agents} agents on a grid {self.width} wide see too many states: take fewer")
+            raise ValueError(
+                f"{self.agents} agents on a grid {self.width} wide see too many states: take fewer"
+            )
         return self
 
     @property

@@ -208,9 +208,11 @@ def optimum(config: MultiAgentConfig, start: Array) -> Array:
 
 
 def standing(config: MultiAgentConfig, start: Array) -> Array:
-    """The mean return over the agents of a rendezvous where nobody moves, from positions [..., n, 2]: [...]"""
+    """The mean return of a rendezvous where nobody moves, from positions [..., n, 2]: [...]"""
     agents = start.shape[-2]
-    apart = np.abs(start[..., :, None, :] - start[..., None, :, :]).sum((-3, -2, -1)) / (agents * (agents - 1))
+    apart = np.abs(start[..., :, None, :] - start[..., None, :, :]).sum((-3, -2, -1)) / (
+        agents * (agents - 1)
+    )
     return np.asarray(-config.limit * apart / (config.width - 1.0 if config.form == "grid" else 2.0))
 
 
@@ -286,7 +288,7 @@ def meet(position: Array, side: float, reward: Array, envs: int) -> None:
 
 @compiled
 def push(position: Array, velocity: Array, action: Array, envs: int) -> None:
-    """Actions [E] of spread, in place: first the places, by the velocities that were; then these, by forces."""
+    """Actions [E] of spread, in place: places move by the velocities that were, then these by the forces."""
     n = position.shape[1]
     force = np.empty((n, 2))
     for w in range(position.shape[0]):
