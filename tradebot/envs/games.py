@@ -96,7 +96,7 @@ class GameEnv:
         return self._observed()
 
     def snapshot(self, e: int, *, left: bool = False) -> dict[str, Any]:
-        """The game of player e: `payoff` [A, A, 2], and the last `action` [2] of both, -1 before the first."""
+        """The game of player e: `payoff` [A, A, 2], and the last `action` [2], -1 before the first."""
         team, b = e // (2 * self._envs), e % self._envs
         return {"payoff": self._payoff.copy(), "action": self._last[team, :, b].copy()}
 
