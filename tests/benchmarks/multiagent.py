@@ -110,12 +110,13 @@ def at_random(name: str, seeds: Any) -> Array:
     act, total = drawn(env, env.n_envs), np.zeros(env.n_envs)
     for _ in range(MultiAgentConfig().limit):
         total += env.step(act()).reward
-    return total.reshape(len(seeds), -1).mean(1)
+    return np.asarray(total.reshape(len(seeds), -1).mean(1))
 
 
 def drawn(env: Any, n: int) -> Callable[[], Array]:
     """The next of 64 draws of n random actions, over and over."""
     generator, space = np.random.default_rng(0), env.action_space
+    draws: Array
     if isinstance(space, Discrete):
         draws = generator.integers(0, space.n, (64, n))
     else:
@@ -133,7 +134,7 @@ def stepping(name: str, envs: int) -> Callable[[], object]:
 def mpe2_step() -> Callable[[], object] | None:
     """One environment of mpe2, where it is installed."""
     try:
-        from mpe2 import simple_spread_v3
+        from mpe2 import simple_spread_v3  # type: ignore[import-untyped]
     except ImportError:
         return None
     env = simple_spread_v3.parallel_env()

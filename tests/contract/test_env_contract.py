@@ -79,7 +79,9 @@ CASES = [
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case("ring", ring, lambda obs: 0 <= obs[0] < 1_000, {"truncated"}, 40, True),
-    Case("rendezvous", meeting(agents=3), lambda obs: (abs(obs) <= 1).all(), {"truncated"}, 40, True, 3),
+    Case(
+        "rendezvous", meeting(agents=3), lambda obs: bool((abs(obs) <= 1).all()), {"truncated"}, 40, True, 3
+    ),
     Case("grid", meeting(form="grid", width=50), lambda obs: 0 <= obs[0] < 99**2, {"truncated"}, 40, True, 2),
     Case(
         "spread", meeting(task="spread", agents=3), lambda obs: not obs[:2].any(), {"truncated"}, 40, True, 3

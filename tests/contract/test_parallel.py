@@ -14,7 +14,10 @@ pytest.importorskip("pettingzoo")
 
 with warnings.catch_warnings():  # it imports games of its own by a way that it advises against
     warnings.simplefilter("ignore", DeprecationWarning)
-    from pettingzoo.test import parallel_api_test, parallel_seed_test
+    from pettingzoo.test import (  # type: ignore[import-untyped]
+        parallel_api_test,
+        parallel_seed_test,
+    )
 
 from tradebot.envs.parallel import parallel_env
 

@@ -65,7 +65,9 @@ def least_distance(start: Array, speed: float, limit: int) -> float:
             rows.append(row)
             bounds.append(0)
     cost = np.r_[np.zeros(places), np.ones(size - places)]
-    return float(linprog(cost, np.array(rows), bounds, bounds=(None, None)).fun)
+    least = linprog(cost, np.array(rows), bounds, bounds=(None, None)).fun
+    assert least is not None
+    return float(least)
 
 
 @pytest.mark.parametrize("agents", [2, 3, 4, 5])
@@ -98,7 +100,7 @@ def test_who_stands_still_earns_what_standing_says(form: str) -> None:
     env.reset()
     start = env.positions
     idle = np.zeros((30, 2)) if form == "plane" else np.zeros(30, int)
-    total = sum(env.step(idle).reward for _ in range(config.limit))
+    total = np.sum([env.step(idle).reward for _ in range(config.limit)], axis=0)
     assert np.allclose(total.reshape(2, 3, 5).mean(1), standing(config, start))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from pettingzoo import ParallelEnv
+from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from tradebot.core import Array, Box, Discrete, InputError, Step
 from tradebot.envs import catalogue
@@ -26,7 +26,7 @@ def parallel_env(name: str) -> ParallelWorld:
     return ParallelWorld(name)
 
 
-class ParallelWorld(ParallelEnv[str, Any, Any]):
+class ParallelWorld(ParallelEnv[str, Any, Any]):  # type: ignore[misc] # the package has no types
     """Agents agent_0, agent_1, ... of one environment, which all act at once and end together.
 
     `reset` without a seed begins the next episode of the seed that was given last.
@@ -67,7 +67,7 @@ class ParallelWorld(ParallelEnv[str, Any, Any]):
         if not self.agents:  # the episode is over
             return {}, {}, {}, {}, {}
         step: Step = self._world.step(np.array([actions[agent] for agent in self.agents]))
-        told = (
+        told: tuple[dict[str, Any], ...] = (
             self._by_agent(step.next_obs),
             {agent: float(step.reward[i]) for i, agent in enumerate(self.agents)},
             {agent: bool(step.terminated[i]) for i, agent in enumerate(self.agents)},
