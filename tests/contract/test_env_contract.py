@@ -11,9 +11,10 @@ import pytest
 
 from tests.candles import walk
 from tradebot.core import Array, Box, Discrete, Env, Space, Step
-from tradebot.envs.configs import RingConfig
+from tradebot.envs.configs import NavigationConfig, RingConfig
 from tradebot.envs.garleanu_pedersen import GarleanuPedersenEnv, Problem
 from tradebot.envs.gym import GymEnv
+from tradebot.envs.navigation import NavigationEnv
 from tradebot.envs.ring import RingEnv
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
@@ -55,6 +56,15 @@ def ring(seeds: Sequence[int], envs: int) -> Env:
     return RingEnv(RingConfig(states=1_000, limit=12), seeds, envs)
 
 
+def navigation(seeds: Sequence[int], envs: int) -> Env:
+    return NavigationEnv(NavigationConfig(limit=12), seeds, envs)
+
+
+def stood(obs: Array) -> bool:
+    """The robot has not acted yet."""
+    return not obs[3:5].any()
+
+
 def untouched(obs: Array) -> bool:
     """Nothing asked for, nothing held, nothing lost: the account's five features."""
     return not obs[-5:].any()
@@ -66,6 +76,7 @@ CASES = [
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case("ring", ring, lambda obs: 0 <= obs[0] < 1_000, {"truncated"}, 40, True),
+    Case("navigation", navigation, stood, {"truncated", "terminated"}, 40, True),
     Case("garleanu-pedersen", fading, lambda obs: obs[1] == 0, {"truncated"}, 40, True),
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False

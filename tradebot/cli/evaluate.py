@@ -40,12 +40,17 @@ def evaluate(
 
 def show(run: Run, evaluation: Evaluation) -> None:
     """Mean and deviation of each seed, and what the seeds have in common."""
+    agents = run.experiment.agents
+    names = [
+        [str(seed), *([str(agent)] if agents > 1 else [])] for seed in run.seeds for agent in range(agents)
+    ]
     rows = [
-        [str(seed), *map(_shown, of_seed)]
-        for seed, *of_seed in zip(run.seeds, evaluation.members, evaluation.std, strict=True)
+        [*name, *map(_shown, of_member)]
+        for name, *of_member in zip(names, evaluation.members, evaluation.std, strict=True)
     ]
     print(f"{evaluation.episodes} new episodes of {run.manifest.env} by each seed, without exploring:")
-    console.print_table("Return", ["seed", "mean", "standard deviation"], rows)
+    header = ["seed", *(["agent"] if agents > 1 else []), "mean", "standard deviation"]
+    console.print_table("Return", header, rows)
     low, high = map(_shown, evaluation.ci)
     interval = f" (95 % interval {low} .. {high})" if _is_number(evaluation.ci[0]) else ""
     print(f"Interquartile mean of the seeds {_shown(evaluation.iqm)}{interval}")
