@@ -18,13 +18,14 @@ setup: $(DEV)  ## make .venv and install tradebot with its tools, in the tested 
 demo: $(DEV)  ## train, backtest and report on the shipped sample of prices
 	$(BIN)/tradebot demo
 
-test: $(DEV)  ## all tests, the notebooks among them
+test: $(DEV)  ## all tests but long trainings, the notebooks among them
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(BENCH)  ## how fast it is, beside other libraries
 	$(BIN)/python -m tests.benchmarks
 
-bench-learning: $(BENCH)  ## every agent on classic control and on markets with a known optimum: hours
+bench-learning: $(BENCH)  ## long trainings; every agent on classic control and known markets: hours
+	$(BIN)/python -m pytest -m learning -n 2 --dist worksteal
 	$(BIN)/python -m tests.benchmarks control
 	$(BIN)/python -m tests.benchmarks optima
 

@@ -1,6 +1,11 @@
 """What holds for every test."""
 
+import os
 from collections.abc import Iterator
+
+# Before anything loads numpy or torch, and for all processes that tests start: matrices are small here, and
+# on a busy machine several threads that wait for each other burn up to ten times the time of one.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
 

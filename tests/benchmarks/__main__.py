@@ -22,6 +22,7 @@ from tests.benchmarks import (
     classic_control,
     learning,
     multiagent,
+    navigation,
     optima,
     priorities,
     startup,
@@ -39,8 +40,10 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "ablation": ablation.table,
     "multiagent": multiagent.table,
     "teams": multiagent.learning,
+    "navigation": navigation.table,
+    "robots": navigation.speed,
 }
-SLOW = ("learning", "ablation", "teams")  # only when named
+SLOW = ("learning", "ablation", "navigation", "teams")  # only when named
 WIDTH = 110  # columns of a terminal or file, at least, for tables by row
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from tradebot.agents.configs import CONFIGS, TabularConfig
+from tradebot.agents.configs import CONFIGS
+from tradebot.agents.dqn import DQN
 from tradebot.agents.registry import AGENTS, create
 from tradebot.core import Agent, Array, Box, Discrete, Replay, Space, State, Step
 from tradebot.rl.checkpoint import joined, split
 from tradebot.rl.loop import memory_for, train
+from tradebot.rl.on_policy import OnPolicyLearner
+from tradebot.rl.tables import TabularLearner
 
 MEMBERS, ENVS = 8, 4
 STEPS = 1_600
@@ -125,7 +128,6 @@ def is_discrete(agent: str) -> bool:
     return "discrete" in CONFIGS[agent].actions
 
 
-TABULAR = tuple(AGENTS[name] for name, config in CONFIGS.items() if issubclass(config, TabularConfig))
 OPTIONS = {"per": True, "dueling": True, "n_step": 3}
 NORMALISED = {"normalise_obs": True, "normalise_reward": True}
 # What a member leaves out by itself must not depend on what the others leave out.
@@ -498,14 +500,14 @@ def test_it_learns_what_is_known(name: str, probe: Known) -> None:
 
 def values(agent: Any, obs: float) -> list[float]:
     """What each of two members thinks a state is worth."""
-    if isinstance(agent, TABULAR):
-        tables = agent._tables
-        row = int(tables.states(np.full((1, 1, 1), obs, np.float32))[0, 0])
-        return tables.q[:, row].max(-1).tolist()
+    if isinstance(agent, TabularLearner):
+        row = int(agent.states(np.full((1, 1, 1), obs, np.float32))[0, 0])
+        return agent.q[:, row].max(-1).tolist()
     seen = torch.full((2, 1, 1), float(obs))
-    if isinstance(agent, AGENTS["dqn"]):
+    if isinstance(agent, DQN):
         return agent._q(agent._online.mlp("q", seen)).amax(-1)[:, 0].tolist()
-    if hasattr(agent, "_nets"):
+    if isinstance(agent, OnPolicyLearner):
         return agent._nets.value(seen)[:, 0].tolist()
     action, _ = agent.act(seen.numpy(), explore=False)
-    return agent._values.appraise(seen, torch.as_tensor(action)).value[:, 0].tolist()
+    critics = agent._values if hasattr(agent, "_values") else agent._nets.values
+    return critics.appraise(seen, torch.as_tensor(action)).value[:, 0].tolist()

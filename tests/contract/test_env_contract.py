@@ -11,11 +11,12 @@ import pytest
 
 from tests.candles import walk
 from tradebot.core import Array, Box, Discrete, Env, Space, Step
-from tradebot.envs.configs import MultiAgentConfig, PenaltyConfig, RingConfig
+from tradebot.envs.configs import MultiAgentConfig, NavigationConfig, PenaltyConfig, RingConfig
 from tradebot.envs.games import GameEnv
 from tradebot.envs.garleanu_pedersen import GarleanuPedersenEnv, Problem
 from tradebot.envs.gym import GymEnv
 from tradebot.envs.multiagent import MultiAgentEnv
+from tradebot.envs.navigation import NavigationEnv
 from tradebot.envs.ring import RingEnv
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
@@ -59,6 +60,15 @@ def ring(seeds: Sequence[int], envs: int) -> Env:
     return RingEnv(RingConfig(states=1_000, limit=12), seeds, envs)
 
 
+def navigation(seeds: Sequence[int], envs: int) -> Env:
+    return NavigationEnv(NavigationConfig(limit=12), seeds, envs)
+
+
+def stood(obs: Array) -> bool:
+    """The robot has not acted yet."""
+    return not obs[3:5].any()
+
+
 def meeting(**settings: Any) -> Callable[[Sequence[int], int], Env]:
     config = MultiAgentConfig(limit=12, **settings)
     return lambda seeds, envs: MultiAgentEnv(config, seeds, envs)
@@ -79,6 +89,7 @@ CASES = [
     Case("weights", trading("weights"), untouched, {"truncated", "terminated"}, 40, True),
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case("ring", ring, lambda obs: 0 <= obs[0] < 1_000, {"truncated"}, 40, True),
+    Case("navigation", navigation, stood, {"truncated", "terminated"}, 40, True),
     Case(
         "rendezvous", meeting(agents=3), lambda obs: bool((abs(obs) <= 1).all()), {"truncated"}, 40, True, 3
     ),

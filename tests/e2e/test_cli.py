@@ -195,6 +195,7 @@ def test_the_json_of_a_backtest_has_the_promised_keys(cli: Cli, run: tradebot.Ru
         (("prices", "show", "AAPL"), "fingerprint"),
         (("prices", "check", "AAPL"), "ok"),
         (("agents",), "agents"),
+        (("envs",), "environments"),
     ],
 )
 def test_commands_that_a_program_might_read_print_one_json_object(

@@ -13,7 +13,6 @@ from tradebot.agents.registry import create
 from tradebot.core import Array, Box, Discrete, Levels, State, Step
 from tradebot.rl.loop import memory_for, train
 
-pytestmark = pytest.mark.learning
 SEEDS, ENVS, STEPS = range(4), 8, 12_000
 SHARE = np.array([0.25, 0.75])
 PRIZE = np.array([2.0, -1.0])  # of action 1 in each level: 0.5 - 0.75 on average, so action 0 is right
@@ -70,7 +69,7 @@ def test_a_table_learns_the_uniform_mean_with_weights_alone(
     settings = {"per": True, "per_alpha": 1.0, "per_beta": beta, "per_floor": 0.25, "per_stale": 0.0}
     # It tries both to the end.
     learner = trained(agent, range(64), epsilon_end=1.0, learning_rate=0.01, **settings)
-    assert low < learner._tables.q[:, -1, 1].mean() < high
+    assert low < learner.q[:, -1, 1].mean() < high
 
 
 def trained(agent: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> Any:

@@ -18,9 +18,7 @@ from tradebot.agents.registry import create
 from tradebot.core import Array, Batch, Box, Discrete, Replay, State, Step
 from tradebot.rl.loop import memory_for, train
 from tradebot.rl.replay import ReplayBuffer
-from tradebot.rl.tables import Transition
-
-pytestmark = pytest.mark.learning
+from tradebot.rl.tables import Transition, move
 
 TABULAR = ["q-learning", "sarsa", "expected-sarsa", "double-q-learning"]
 
@@ -243,7 +241,8 @@ def updates_needed(alpha: float) -> Array:
     q = np.stack([np.random.default_rng(seed).normal(0, 0.1, (LENGTH + 1, 2)) for seed in range(MEMBERS)])
     needed = np.zeros(MEMBERS, int)
     for count, batch in enumerate(memory.batches(), 1):
-        error = q_learning(q, transition_of(batch), STEP_SIZE, DISCOUNT)
+        t = transition_of(batch)
+        error = move(q, t, q_learning(q, t, epsilon=0.0), STEP_SIZE, DISCOUNT)
         if alpha > 0:
             memory.prioritize(batch, error[:, None])
         is_known = ((q[:, :LENGTH] - truth) ** 2).mean((1, 2)) < 1e-3

@@ -106,9 +106,10 @@ def made(name: str, **settings: Any) -> tuple[Any, Batch]:
 
 
 def slow(agent: Any) -> list[Networks]:
-    owners = [getattr(agent, part) for part in ("_values", "_policy") if hasattr(agent, part)]
-    found = [owner.networks.target for owner in owners if hasattr(owner, "networks")]
-    return found or [agent._target]
+    if hasattr(agent, "_target"):
+        return [agent._target]
+    owners = [agent._nets.values, agent._nets.policy] if hasattr(agent, "_nets") else [agent._values]
+    return [owner.networks.target for owner in owners]
 
 
 def theirs(algorithm: type, batch: Batch, m: int, action_space: gymnasium.Space[Any], **settings: Any) -> Any:
@@ -197,11 +198,11 @@ def test_two_updates_of_ddpg_and_td3_are_theirs(name: str, monkeypatch: pytest.M
         learner = theirs(algorithm, batch, m, WEIGHTS, tau=TAU)
         pairs.append([])
         for mine, critic in (("online", learner.critic), ("target", learner.critic_target)):
-            networks = getattr(agent._values.networks, mine)
+            networks = getattr(agent._nets.values.networks, mine)
             for k, network in enumerate(critic.q_networks):
                 pairs[m] += paired(networks, f"q{k}", m, linear(network))
         for mine, actor in (("online", learner.actor), ("target", learner.actor_target)):
-            pairs[m] += paired(getattr(agent._policy.networks, mine), "policy", m, linear(actor))
+            pairs[m] += paired(getattr(agent._nets.policy.networks, mine), "policy", m, linear(actor))
         give(pairs[m])
         learners.append(learner)
     noise = []

@@ -91,8 +91,8 @@ def pair(name: str, space: str, ours: dict[str, Any], theirs: dict[str, Any]) ->
     common = {"learning_rate": 1e-2, "n_steps": STEPS, "gamma": GAMMA, "gae_lambda": LAMBDA}
     shape: dict[str, Any] = {"envs": ENVS, "hidden": HIDDEN, "lr_schedule": "constant"}
     config = CONFIGS[name](**shape | common | ours)
-    population = create(config, SEEN, SPACES[space], SEEDS, 1_000_000)
-    nets = population._nets.networks  # type: ignore[union-attr] # all of these have them
+    population: Any = create(config, SEEN, SPACES[space], SEEDS, 1_000_000)
+    nets = population._nets.networks
     nets.flat *= 1.5  # away from where all actions are alike
     learners, parts = [], []
     for m, seed in enumerate(SEEDS):
@@ -235,7 +235,7 @@ def test_a_whole_update_of_ppo_is_theirs(space: str, case: str) -> None:
     start, metrics = trained(both)
     assert_same_parameters(both, start)
     if case == "early stop":  # both members, and long before the end
-        taken = both.ours._adam.state_dict()["count"][:, 0]
+        taken = both.ours._nets.adam.state_dict()["count"][:, 0]
         expected = [
             float(next(iter(learner.policy.optimizer.state.values()))["step"]) for learner in both.theirs
         ]

@@ -24,7 +24,9 @@ def test_one_episode_of_each_environment_is_played_without_exploring_or_learning
     played = play(agent, Counter(4), 2)
     # Episodes of 2, 3, 4, 5 steps with rewards 1, 2, 1, ...
     assert played.returns.tolist() == [[3.0, 4.0], [6.0, 7.0]]
+    assert played.steps.tolist() == [[2, 3], [4, 5]]
     assert not played.cut.any()
+    assert played.terminated.tolist() == [[True, False], [True, False]]
     assert agent.explored == [False] * 5
     assert not agent.batches
 
@@ -45,6 +47,12 @@ def test_progress_counts_finished_episodes_of_all_members() -> None:
     told: list[tuple[int, int]] = []
     play(Recorder(Rollout(1)), Counter(4), 2, progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]  # episodes end at the steps 2, 3, 4 and 5
+
+
+def test_a_watcher_sees_the_beginning_and_every_step_of_who_is_still_playing() -> None:
+    seen: list[int] = []
+    play(Recorder(Rollout(1)), Counter(4), 2, watch=lambda running: seen.append(int(running.sum())))
+    assert seen == [4, 4, 4, 3, 2, 1]  # all begin; episodes take 2, 3, 4 and 5 steps
 
 
 def test_no_training_can_have_the_seeds_of_an_evaluation() -> None:

@@ -140,13 +140,14 @@ def test_an_agent_sees_alike_during_a_rollout_and_keeps_its_statistics(name: str
     settings |= {"normalise_obs": True, "normalise_reward": True}
     config = CONFIGS[name](**settings)
     spaces = Box(-bound, bound), Discrete(2)
-    agent, other = (create(config, *spaces, [0, 1], 100) for _ in range(2))
+    made: list[Any] = [create(config, *spaces, [0, 1], 100) for _ in range(2)]
+    agent, other = made
     obs = 100.0 + drawn(10, 2, 8, 3)
-    before = agent._nets.observed(obs)  # type: ignore[union-attr] # all that learn from rollouts have them
+    before = agent._nets.observed(obs)
     agent.act(obs[:, :2], explore=True)
-    assert agent._nets.observed(obs).equal(before)  # type: ignore[union-attr]
+    assert agent._nets.observed(obs).equal(before)
     agent.update(rollout(obs, drawn(11, 2, 8)))
-    after = agent._nets.observed(obs)  # type: ignore[union-attr]
+    after = agent._nets.observed(obs)
     assert after[..., :3].mean(1).abs().max() < 1e-3 < before[..., :3].mean(1).abs().min()
     other.load_state_dict(agent.state_dict())
-    assert other._nets.observed(obs).equal(after)  # type: ignore[union-attr]
+    assert other._nets.observed(obs).equal(after)

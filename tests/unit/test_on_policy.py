@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tradebot.agents.configs import CONFIGS, TRPOConfig
 from tradebot.agents.registry import create
+from tradebot.agents.trpo import fit_value, move_policy
 from tradebot.core import Array, Batch, Box, Discrete, Population, Space
 from tradebot.rl.actor_critic import ActorCritic
 
@@ -91,7 +92,7 @@ def test_a_member_that_has_gone_too_far_does_not_move_for_the_rest_of_the_rollou
     assert len(set(taken)) > 1
     assert 1 < min(taken) < 6
     assert all((kl[m] > 1.5 * 0.04) == (taken[m] < 6) for m in range(MEMBERS))
-    assert bounded._adam.state_dict()["count"][:, 0].tolist() == taken
+    assert bounded._nets.adam.state_dict()["count"][:, 0].tolist() == taken
 
 
 def test_the_order_of_later_rollouts_does_not_depend_on_when_a_member_stopped() -> None:
@@ -99,7 +100,7 @@ def test_the_order_of_later_rollouts_does_not_depend_on_when_a_member_stopped() 
     early, late = agent("ppo", epochs=4, batch=4, target_kl=1e-9), agent("ppo", epochs=4, batch=4)
     for each in (early, late):
         each.update(rollout())
-    assert early._order.count == late._order.count == 4
+    assert early._nets._order.count == late._nets._order.count == 4
 
 
 def test_a_bound_on_the_value_holds_it_near_where_it_was() -> None:
@@ -185,6 +186,7 @@ def test_where_the_line_search_finds_nothing_the_policy_stays_and_the_value_move
 
 def test_the_values_optimiser_leaves_the_policy_alone() -> None:
     one, other, batch = agent("trpo"), agent("trpo"), rollout()
+    c = TRPOConfig()  # as theirs, but for the shapes
     for _ in range(2):
         one.update(batch)
         nets = other._nets
@@ -192,11 +194,11 @@ def test_the_values_optimiser_leaves_the_policy_alone() -> None:
         value = nets.value(obs)
         advantage = nets.advantage(batch, value, 0.95)
         with torch.inference_mode():
-            other._move_policy(obs, action, advantage, None)
+            move_policy(nets, obs, action, advantage, None, c)
         assert not moved(parameters(one, "policy"), other).any()
         assert moved(parameters(one, "value"), other).all()
         with torch.inference_mode():
-            other._fit_value(obs, advantage + value, None)
+            fit_value(nets, obs, advantage + value, None, c)
         assert not moved(parameters(one), other).any()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,35 +14,23 @@ from tradebot.agents.q_learning import q_learning
 from tradebot.agents.registry import create
 from tradebot.agents.sarsa import sarsa
 from tradebot.core import Array, Batch, Box, Discrete, InputError
-from tradebot.rl.tables import Transition, epsilon_greedy, expected
+from tradebot.rl.tables import Rule, Transition, epsilon_greedy, expected, move
 
-Rule = Callable[[Array, Transition], Array]
 FIRST = [[1.0, 2.0], [3.0, 5.0]]  # Q(s, a) of one table, s down, a across
 SECOND = [[0.0, 4.0], [7.0, 1.0]]  # and of another
 RATE, GAMMA, EPSILON = 0.5, 0.9, 0.2
 
 
-def watkins(q: Array, t: Transition) -> Array:
-    return q_learning(q, t, RATE, GAMMA)
+def learn(q: Array, rule: Rule, t: Transition) -> Array:
+    """One step by a rule. Returns the errors."""
+    return move(q, t, rule(q, t, EPSILON), RATE, GAMMA)
 
 
-def rummery(q: Array, t: Transition) -> Array:
-    return sarsa(q, t, EPSILON, RATE, GAMMA)
-
-
-def van_seijen(q: Array, t: Transition) -> Array:
-    return expected_sarsa(q, t, EPSILON, RATE, GAMMA)
-
-
-def van_hasselt(table: int) -> Rule:
-    return lambda q, t: double_q_learning(q, t, np.array([table]), RATE, GAMMA)
-
-
-def transition(**ended: bool) -> Transition:
-    """One member's s, a, r, s', a' = 0, 1, 1, 1, 0."""
+def transition(first: int = 0, **ended: bool) -> Transition:
+    """One member's s, a, r, s', a' = 0, 1, 1, 1, 0, in the table that begins at row `first`."""
     one, zero = np.array([1]), np.array([0])
     over = {name: np.array([ended.get(name, False)]) for name in ("terminated", "truncated")}
-    return Transition(zero, one, one.astype(float), next_state=one, next_action=zero, **over)
+    return Transition(first + zero, one, one.astype(float), next_state=first + one, next_action=zero, **over)
 
 
 # Every row: Q(0, 1) of the table that is moved = 2 or 4, half of the way to 1 + 0.9 x the value of state 1.
@@ -51,15 +38,15 @@ RULES = pytest.mark.parametrize(
     ("rule", "tables", "row", "runs", "cut"),
     [
         # the best of 3 and 5: 1 + 4.5 = 5.5
-        (watkins, [FIRST], 0, 3.75, 3.75),
+        (q_learning, [FIRST], 0, 3.75, 3.75),
         # what was done next, 3: 3.7; where nothing was done next, the mean over the policy as below
-        (rummery, [FIRST], 0, 2.85, 3.66),
+        (sarsa, [FIRST], 0, 2.85, 3.66),
         # 0.2 x (3 + 5) / 2 + 0.8 x 5 = 4.8: 5.32
-        (van_seijen, [FIRST], 0, 3.66, 3.66),
+        (expected_sarsa, [FIRST], 0, 3.66, 3.66),
         # the first table prefers action 1, which the second holds to be worth 1: 1.9
-        (van_hasselt(0), [FIRST, SECOND], 0, 1.95, 1.95),
+        (double_q_learning, [FIRST, SECOND], 0, 1.95, 1.95),
         # the second prefers action 0, worth 3 by the first: 3.7, from 4
-        (van_hasselt(1), [FIRST, SECOND], 2, 3.85, 3.85),
+        (double_q_learning, [FIRST, SECOND], 2, 3.85, 3.85),
     ],
     ids=["Q-learning", "SARSA", "Expected SARSA", "Double Q, first table", "Double Q, second table"],
 )
@@ -72,7 +59,7 @@ def test_a_rule_moves_one_value_half_of_the_way(
     for over, expected_value in (({}, runs), ({"truncated": True}, cut)):
         q = np.concatenate(tables)[None]  # one below the other
         before = q.copy()
-        error = rule(q, transition(**over))
+        error = learn(q, rule, transition(row, **over))
         assert q[0, row, 1] == pytest.approx(expected_value, abs=1e-12)
         assert error[0] == pytest.approx((expected_value - before[0, row, 1]) / RATE, abs=1e-12)
         q[0, row, 1] = before[0, row, 1]
@@ -85,14 +72,14 @@ def test_nothing_comes_after_the_end(
 ) -> None:
     q = np.concatenate(tables)[None]
     was = q[0, row, 1]
-    rule(q, transition(terminated=True))
+    learn(q, rule, transition(row, terminated=True))
     assert q[0, row, 1] == (was + 1.0) / 2
 
 
 def test_members_move_each_in_its_own_table() -> None:
     q = np.array([FIRST, SECOND])
     no, state, other = np.zeros(2, bool), np.array([0, 1]), np.array([1, 0])
-    q_learning(q, Transition(state, other, np.ones(2), no, no, other), RATE, GAMMA)
+    learn(q, q_learning, Transition(state, other, np.ones(2), no, no, other))
     # member 0 as above; member 1 moves Q(1, 0) = 7 half of the way to 1 + 0.9 x 4 = 4.6
     assert q.tolist() == [[[1.0, 3.75], [3.0, 5.0]], [[0.0, 4.0], [5.8, 1.0]]]
 
@@ -100,7 +87,7 @@ def test_members_move_each_in_its_own_table() -> None:
 def test_importance_scales_the_step_but_not_beyond_the_target() -> None:
     q = np.array([FIRST, FIRST, FIRST])
     part = [np.repeat(value, 3) for value in transition(terminated=True)[:6]]
-    error = q_learning(q, Transition(*part, weight=np.array([0.5, 1.0, 8.0])), RATE, GAMMA)
+    error = learn(q, q_learning, Transition(*part, weight=np.array([0.5, 1.0, 8.0])))
     assert error.tolist() == [-1.0, -1.0, -1.0]
     assert q[:, 0, 1].tolist() == [1.75, 1.5, 1.0]  # from 2 towards 1: a quarter, a half, all of the way
 
@@ -157,7 +144,7 @@ def test_exploration_and_step_size_go_from_start_to_end() -> None:
     )
     found = []
     for _ in range(51):
-        found.append((learner._tables.epsilon, learner._tables.learning_rate))
+        found.append((learner.epsilon, learner.learning_rate))
         learner.act(np.zeros((1, 2, 1), np.int64), explore=True)
     assert found[0] == (0.9, 0.4)
     assert found[10] == pytest.approx((0.9 - 0.8 * 20 / 50, 0.4 - 0.2 * 20 / 100))
@@ -169,7 +156,7 @@ def test_transitions_are_learned_one_after_the_other() -> None:
     """Twice the same: 0 -> 1 x 0.5 = 0.5 -> 0.75, where a sum of both would give 1."""
     learner = agent(learning_rate=0.5, learning_rate_end=0.5)
     told = learner.update(batch(1.0)._replace(action=np.ones((1, 2), int), reward=np.ones((1, 2))))
-    assert learner._tables.q[0, 0].tolist() == [0, 0.75, 0]
+    assert learner.q[0, 0].tolist() == [0, 0.75, 0]
     assert told.metrics["td_error"].tolist() == [0.75]  # the errors were 1 and 0.5
 
 

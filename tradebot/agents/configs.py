@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tradebot.config import Config
-from tradebot.core import Curriculum, Replay
+from tradebot.core import Curriculum, Replay, Rollout
 from tradebot.rl.schedules import Schedule
 
 _Width = Annotated[int, Field(ge=1, le=4096)]
@@ -254,6 +254,11 @@ def windows(config: WindowsConfig) -> Curriculum | None:
     if not config.per:
         return None
     return Curriculum(config.per_alpha, config.per_beta, config.per_floor, config.per_stale)
+
+
+def rollout(config: OnPolicyConfig) -> Rollout:
+    """How an agent is fed that learns from rollouts."""
+    return Rollout(config.n_steps, windows(config))
 
 
 def replay(config: ReplayConfig) -> Replay:

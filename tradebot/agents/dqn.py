@@ -14,7 +14,7 @@ from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
 from tradebot.rl.schedules import scheduled
-from tradebot.rl.tensors import flattened, floats
+from tradebot.rl.tensors import flattened, floats, report
 
 
 class DQN:
@@ -54,9 +54,10 @@ class DQN:
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
+        c = self.config
         next_obs = flattened(batch.next_obs, self._device)
         next_q = self._q(self._target.mlp("q", next_obs))  # [M, N, n]
-        if self.config.double:
+        if c.double:
             chosen = self._q(self._online.mlp("q", next_obs)).argmax(-1, keepdim=True)
             next_value = next_q.gather(2, chosen)[..., 0]
         else:
@@ -75,16 +76,12 @@ class DQN:
         weight = None if batch.weight is None else floats(batch.weight, self._device)
         of_q = torch.zeros_like(q).scatter_(2, action, (slope * shares(weight, error))[..., None])
         self._online.backward("q", trace, self._slope(of_q))
-        c = self.config
         self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps))
         self._updates += 1
-        if self._updates % self.config.target_every == 0:
-            self._target.flat.lerp_(self._online.flat, self.config.tau)
+        if self._updates % c.target_every == 0:
+            self._target.flat.lerp_(self._online.flat, c.tau)
         metrics = {"loss": weighted_mean(loss, weight), "q": q.mean((1, 2))}
-        return Update(
-            {name: value.cpu().numpy() for name, value in metrics.items()},
-            error.cpu().numpy() if self.config.per else None,
-        )
+        return report(metrics, error if c.per else None)
 
     def state_dict(self) -> State:
         return {

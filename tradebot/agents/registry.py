@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tradebot.agents.a2c import A2C
 from tradebot.agents.configs import AgentConfig, TabularConfig
@@ -17,23 +18,11 @@ from tradebot.agents.sac import SAC
 from tradebot.agents.sarsa import SARSA
 from tradebot.agents.td3 import TD3
 from tradebot.agents.trpo import TRPO
-from tradebot.core import Box, InputError, Population, Space
+from tradebot.core import Agent, Box, InputError, Population, Space
 
-Learner = (
-    DQN
-    | PPO
-    | A2C
-    | REINFORCE
-    | TRPO
-    | DDPG
-    | TD3
-    | SAC
-    | QLearning
-    | SARSA
-    | ExpectedSARSA
-    | DoubleQLearning
-)
-AGENTS: dict[str, type[Learner]] = {
+# what makes it of its config, whose type the checker cannot know from the name
+Maker = Callable[[Any, Population], Agent]
+AGENTS: dict[str, Maker] = {
     "dqn": DQN,
     "ppo": PPO,
     "a2c": A2C,
@@ -56,7 +45,7 @@ def create(
     seeds: Sequence[int],
     steps: int,
     device: str = "cpu",
-) -> Learner:
+) -> Agent:
     """The population that the config describes. Raises InputError where it cannot see or act so."""
     if observation_space.is_numbered and not isinstance(config, TabularConfig):
         raise InputError(
@@ -64,6 +53,4 @@ def create(
             " wrap the environment in OneHotEnv, or take an agent with a table (q-learning, sarsa,"
             " expected-sarsa, double-q-learning)"
         )
-    agent = AGENTS[config.name]
-    # the name picks the class that takes this very config, which the type checker cannot see
-    return agent(config, Population(observation_space, action_space, seeds, steps, device))  # type: ignore[arg-type]
+    return AGENTS[config.name](config, Population(observation_space, action_space, seeds, steps, device))

@@ -12,69 +12,44 @@ cut, by the world (truncation) or by the end of the rollout:
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import torch
 
-from tradebot.agents.configs import REINFORCEConfig, windows
-from tradebot.core import Array, Batch, Extras, Population, Rollout, State, Update
+from tradebot.agents.configs import REINFORCEConfig, rollout
+from tradebot.core import Batch, Population
 from tradebot.rl.actor_critic import ActorCritic
 from tradebot.rl.losses import shares, weighted_mean
-from tradebot.rl.optim import Adam
+from tradebot.rl.on_policy import OnPolicyLearner, Outcome
 from tradebot.rl.returns import ended_later
-from tradebot.rl.schedules import scheduled
 
 
-class REINFORCE:
-    """M learners; separate policy and value networks."""
+def REINFORCE(config: REINFORCEConfig, population: Population) -> OnPolicyLearner[REINFORCEConfig]:
+    """M learners for all actions."""
+    return OnPolicyLearner(config, rollout(config), population, reinforce)
 
-    def __init__(self, config: REINFORCEConfig, population: Population) -> None:
-        self.config = config
-        self.feed = Rollout(config.n_steps, windows(config))
-        self._steps, self._seen = population.steps, 0
-        self._nets = ActorCritic(config, population)
-        self._adam = Adam(self._nets.networks, max_grad_norm=config.max_grad_norm)
 
-    @torch.inference_mode()
-    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
-        if explore:
-            self._seen += self.config.envs
-        return self._nets.act(obs, explore=explore), {}
-
-    @torch.inference_mode()
-    def update(self, batch: Batch) -> Update:
-        c, nets = self.config, self._nets
-        now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))
-        advantage = nets.advantage(batch, now.value if c.baseline else None, lambda_=1.0)  # [M, N]
-        priority = advantage.abs().cpu().numpy()
-        weight, moving = nets.weights(batch), None
-        if not c.baseline:
-            ended = ended_later(batch, c.n_steps)
-            priority[~ended] = np.nan  # nobody knows yet what these were worth
-            known = nets.tensor(ended.astype(np.float32))
-            count = known.sum(1, keepdim=True)
-            weight = (known if weight is None else known * weight) * (known.shape[1] / count.clamp(min=1.0))
-            moving = count[:, 0] > 0
-        share = shares(weight, advantage)
-        # the value is to become the reward-to-go: its error is -advantage
-        of_value = -2.0 * c.value * share * advantage if c.baseline else torch.zeros_like(share)
-        now.backward(-share * advantage, -c.entropy * share, of_value)
-        self._adam.step(scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps), moving)
-        nets.learned(batch)
-        losses = {
-            "policy_loss": weighted_mean(-now.log_prob * advantage, weight),
-            "entropy": weighted_mean(now.entropy, weight),
-        }
-        if c.baseline:
-            losses["value_loss"] = weighted_mean(advantage * advantage, weight)
-        return Update(
-            {name: value.cpu().numpy() for name, value in losses.items()},
-            priority if c.per else None,
-        )
-
-    def state_dict(self) -> State:
-        return {"nets": self._nets.state_dict(), "adam": self._adam.state_dict(), "seen": self._seen}
-
-    def load_state_dict(self, state: State) -> None:
-        self._nets.load_state_dict(state["nets"])
-        self._adam.load_state_dict(state["adam"])
-        self._seen = state["seen"]
+def reinforce(nets: ActorCritic, batch: Batch, c: REINFORCEConfig) -> Outcome:
+    """A step of the policy and, where it is the baseline, of the value."""
+    now = nets.judge(nets.observed(batch.obs), nets.tensor(batch.action))
+    advantage = nets.advantage(batch, now.value if c.baseline else None, lambda_=1.0)  # [M, N]
+    told, weight, moving = advantage, nets.weights(batch), None
+    if not c.baseline:
+        ended = nets.tensor(ended_later(batch, c.n_steps))
+        told = torch.where(ended, advantage, math.nan)  # nobody knows yet what the others were worth
+        known = ended.to(torch.float32)
+        count = known.sum(1, keepdim=True)
+        weight = (known if weight is None else known * weight) * (known.shape[1] / count.clamp(min=1.0))
+        moving = count[:, 0] > 0
+    share = shares(weight, advantage)
+    # the value is to become the reward-to-go: its error is -advantage
+    of_value = -2.0 * c.value * share * advantage if c.baseline else torch.zeros_like(share)
+    now.backward(-share * advantage, -c.entropy * share, of_value)
+    nets.step(moving)
+    losses = {
+        "policy_loss": weighted_mean(-now.log_prob * advantage, weight),
+        "entropy": weighted_mean(now.entropy, weight),
+    }
+    if c.baseline:
+        losses["value_loss"] = weighted_mean(advantage * advantage, weight)
+    return Outcome(losses, told)

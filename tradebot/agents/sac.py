@@ -5,22 +5,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from tradebot.agents.configs import SACConfig, replay
 from tradebot.core import Array, Batch, Extras, Population, State, Update
 from tradebot.rl.action_values import ActionValues
-from tradebot.rl.exploration import Exploration, UnitBox
+from tradebot.rl.exploration import Explorer
 from tradebot.rl.followed import EPS
 from tradebot.rl.losses import td_target
 from tradebot.rl.networks import RELU, Networks
 from tradebot.rl.noise import Noise
 from tradebot.rl.optim import Adam
-from tradebot.rl.schedules import scheduled
 from tradebot.rl.squashed import SquashedGaussian
-from tradebot.rl.tensors import flattened, floats, transitions
+from tradebot.rl.tensors import flattened, floats, report
 
 
 class SAC:
@@ -28,12 +26,11 @@ class SAC:
 
     def __init__(self, config: SACConfig, population: Population) -> None:
         seeds, device = population.seeds, population.device
-        self._box = UnitBox(population.action_space, config.name)
         self.config = config
         self.feed = replay(config)
-        self._steps, self._seen = population.steps, 0
         self._device = device
-        n_obs, n_actions = int(np.prod(population.observation_space.shape)), self._box.size
+        self._explorer = Explorer(config, population)
+        n_obs, n_actions = self._explorer.sizes
         self._law = SquashedGaussian(n_actions)
         shape = {"policy": (n_obs, *config.hidden, self._law.size)}
         self._policy = Networks(shape, seeds, initial="fan-in", activation=RELU, device=device)
@@ -43,25 +40,22 @@ class SAC:
         self._temperature.parameters["log"][:] = math.log(config.temperature)
         self._temperature_adam = Adam(self._temperature, eps=EPS)
         self._entropy = -float(n_actions) if config.target_entropy is None else config.target_entropy
-        self._exploration = Exploration(config, seeds, n_actions)
         self._acted = Noise(seeds, "policy", (config.envs, n_actions), self._law.noise_law)
         self._drawn = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
 
     @torch.inference_mode()
     def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         output = self._policy.mlp("policy", flattened(obs, self._device))
-        if not explore:
-            return self._box.outside(self._law.mode(output).cpu().numpy()), {}
-        drawn = self._law.sample(output, floats(self._acted.draw(), self._device))
-        action = self._exploration.of(drawn.action.cpu().numpy(), self._seen)
-        self._seen += obs.shape[1]
-        return self._box.outside(action), {}
+        if explore:
+            action = self._law.sample(output, floats(self._acted.draw(), self._device)).action
+        else:
+            action = self._law.mode(output)
+        return self._explorer.act(action, explore=explore), {}
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> Update:
         c = self.config
-        learning_rate = scheduled(c.learning_rate, c.lr_schedule, self._seen, self._steps)
-        t = transitions(batch, self._box.inside, self._device)
+        t, learning_rate = self._explorer.transitions(batch), self._explorer.learning_rate
         noise, next_noise = floats(self._drawn.draw(), self._device).unbind(1)  # [M, N, A] each
         alpha = self._temperature.parameters["log"][..., 0].exp()  # [M, 1]
         next_action, next_log_prob, _ = self._law.sample(self._policy.mlp("policy", t.next_obs), next_noise)
@@ -79,10 +73,7 @@ class SAC:
             "entropy": -log_prob.mean(1),
             "temperature": alpha[:, 0],
         }
-        return Update(
-            {name: value.cpu().numpy() for name, value in metrics.items()},
-            learned.error.cpu().numpy() if c.per else None,
-        )
+        return report(metrics, learned.error if c.per else None)
 
     def _climb(
         self, obs: Tensor, noise: Tensor, alpha: Tensor, share: Tensor, learning_rate: float
@@ -114,10 +105,9 @@ class SAC:
             "values": self._values.networks.state_dict(),
             "temperature": self._temperature.state_dict(),
             "temperature_adam": self._temperature_adam.state_dict(),
-            "exploration": self._exploration.state_dict(),
+            "explorer": self._explorer.state_dict(),
             "acted": self._acted.count,
             "drawn": self._drawn.count,
-            "seen": self._seen,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -126,6 +116,5 @@ class SAC:
         self._values.networks.load_state_dict(state["values"])
         self._temperature.load_state_dict(state["temperature"])
         self._temperature_adam.load_state_dict(state["temperature_adam"])
-        self._exploration.load_state_dict(state["exploration"])
+        self._explorer.load_state_dict(state["explorer"])
         self._acted.count, self._drawn.count = state["acted"], state["drawn"]
-        self._seen = state["seen"]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tradebot.api.demonstration import demo
     from tradebot.api.evaluating import evaluate
     from tradebot.api.fetching import FetchResult, fetch
+    from tradebot.api.playing import Play, play
     from tradebot.api.prices import load
     from tradebot.api.reporting import report
     from tradebot.api.result import BacktestResult
@@ -27,6 +28,7 @@ __all__ = [
     "BacktestResult",
     "FetchResult",
     "InputError",
+    "Play",
     "Run",
     "Signal",
     "backtest",
@@ -35,6 +37,7 @@ __all__ = [
     "fetch",
     "load",
     "open_run",
+    "play",
     "report",
     "resume",
     "signal",
@@ -44,6 +47,7 @@ _PLACES = {
     "BacktestResult": "tradebot.api.result",
     "FetchResult": "tradebot.api.fetching",
     "InputError": "tradebot.core",
+    "Play": "tradebot.api.playing",
     "Run": "tradebot.api.run",
     "Signal": "tradebot.api.signalling",
     "backtest": "tradebot.api.backtesting",
@@ -52,6 +56,7 @@ _PLACES = {
     "fetch": "tradebot.api.fetching",
     "load": "tradebot.api.prices",
     "open_run": "tradebot.api.run",
+    "play": "tradebot.api.playing",
     "report": "tradebot.api.reporting",
     "resume": "tradebot.api.training",
     "signal": "tradebot.api.signalling",

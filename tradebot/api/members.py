@@ -116,9 +116,9 @@ def environment(
     return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
 
 
-def world(plan: Experiment, seeds: Sequence[int], envs: int) -> World:
+def world(plan: Experiment, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> World:
     """`envs` environments of an experiment that does not trade for each seed, as its agent can see them."""
-    env = catalogue.make(plan.run.env, seeds, envs)
+    env = catalogue.make(plan.run.env, seeds, envs, pictures=pictures)
     sees_numbers = isinstance(plan.agent, TabularConfig)
     return OneHotEnv(env) if env.observation_space.is_numbered and not sees_numbers else env
 

@@ -15,6 +15,7 @@ from tradebot.api.experiment import experiment
 from tradebot.api.picture import Picture
 from tradebot.core import Agent, Box, InputError, Space
 from tradebot.report import plots
+from tradebot.rl import checkpoint
 
 
 class Run:
@@ -76,17 +77,18 @@ class Run:
         told = {"step", "episodes", "return"}
         return any(event.keys() - told for event in runs.read_events(self.folder))
 
-    def agent(self, observation_space: Box, action_space: Space) -> Agent:
+    def agent(self, observation_space: Box, action_space: Space, team: int | None = None) -> Agent:
         """The trained population, on the CPU, for an environment with these spaces.
 
-        Raises InputError if the weights are damaged or do not fit.
+        `team`: only what the seed with this number trained, which acts alone as in company. Raises
+        InputError if the weights are damaged or do not fit.
         """
-        config = self.experiment.agent
-        agent = create(
-            config, observation_space, action_space, self.experiment.members, self.experiment.run.steps
-        )
+        plan = self.experiment if team is None else self.experiment.of_seeds(team, team + 1)
+        agent = create(plan.agent, observation_space, action_space, plan.members, plan.run.steps)
         state = runs.read_state(self._stored)
         try:
+            if team is not None:
+                state = checkpoint.split(state, len(self.seeds), team, team + 1)
             agent.load_state_dict(state)
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())

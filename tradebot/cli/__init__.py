@@ -13,10 +13,27 @@ from typing import Annotated, Any
 
 import typer
 
-from tradebot.cli import agents, backtest, console, demo, evaluate, fetch, prices, report, runs, signal, train
+from tradebot.cli import (
+    agents,
+    backtest,
+    console,
+    demo,
+    envs,
+    evaluate,
+    fetch,
+    play,
+    prices,
+    report,
+    runs,
+    signal,
+    train,
+)
 from tradebot.core import InputError
 
-ORDER = ("demo", "fetch", "train", "backtest", "evaluate", "signal", "report", "runs", "prices", "agents")
+ORDER = (
+    *("demo", "fetch", "train", "backtest", "evaluate", "play", "signal", "report"),
+    *("runs", "prices", "agents", "envs"),
+)
 INTERRUPTED = 130
 NO_MEMORY = "not enough memory: take fewer --seeds or --envs, or smaller networks or batches"
 NOTHING_LEFT = "interrupted: nothing half-written is left"
@@ -54,11 +71,13 @@ app.command("fetch")(fetch.fetch)
 app.add_typer(train.app, name="train")
 app.command("backtest")(backtest.command)
 app.command("evaluate")(evaluate.evaluate)
+app.command("play")(play.play)
 app.command("signal")(signal.signal)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prices.app, name="prices")
 app.command("agents")(agents.agents)
+app.command("envs")(envs.envs)
 
 
 def main() -> None:

@@ -39,26 +39,24 @@ def evaluate(
 
 
 def show(run: Run, evaluation: Evaluation) -> None:
-    """Mean and deviation of each seed, or of each agent of its team, and what the seeds have in common."""
+    """Mean and deviation of each seed, and what the seeds have in common."""
     agents = run.experiment.agents
-    who = [
-        [str(seed), str(agent)] if agents > 1 else [str(seed)]
-        for seed in run.seeds
-        for agent in range(agents)
+    names = [
+        [str(seed), *([str(agent)] if agents > 1 else [])] for seed in run.seeds for agent in range(agents)
     ]
     rows = [
-        [*learner, *map(_shown, of_learner)]
-        for learner, *of_learner in zip(who, evaluation.members, evaluation.std, strict=True)
+        [*name, *map(_shown, of_member)]
+        for name, *of_member in zip(names, evaluation.members, evaluation.std, strict=True)
     ]
     print(f"{evaluation.episodes} new episodes of {run.manifest.env} by each seed, without exploring:")
-    names = ["seed", "agent"][: len(who[0])]
-    console.print_table("Return", [*names, "mean", "standard deviation"], rows)
+    header = ["seed", *(["agent"] if agents > 1 else []), "mean", "standard deviation"]
+    console.print_table("Return", header, rows)
     low, high = map(_shown, evaluation.ci)
     interval = f" (95 % interval {low} .. {high})" if _is_number(evaluation.ci[0]) else ""
     print(f"Interquartile mean of the seeds {_shown(evaluation.iqm)}{interval}")
     print(f"Median {_shown(evaluation.median)}, interquartile range {_shown(evaluation.iqr)}")
     if evaluation.cut:
-        total = evaluation.episodes * len(evaluation.members)
+        total = evaluation.episodes * len(run.seeds)
         console.complain(f"{evaluation.cut} of {total} episodes found no end and were cut off")
 
 

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 from tradebot.config import Config, from_query, suggestion
 from tradebot.core import InputError
 from tradebot.envs import games, gym
-from tradebot.envs.configs import GameConfig, MultiAgentConfig, PenaltyConfig, RingConfig
+from tradebot.envs.configs import (
+    GameConfig,
+    MultiAgentConfig,
+    NavigationConfig,
+    PenaltyConfig,
+    RingConfig,
+)
 from tradebot.envs.ring import RingEnv
 from tradebot.envs.world import World
 
@@ -21,6 +27,12 @@ class Kind(NamedTuple):
     make: Callable[[Any, Sequence[int], int], World]  # (its config, seeds, environments of each)
 
 
+def _navigation(config: NavigationConfig, seeds: Sequence[int], envs: int) -> World:
+    from tradebot.envs.navigation import NavigationEnv  # only who needs it waits for numba
+
+    return NavigationEnv(config, seeds, envs)
+
+
 def _multiagent(config: MultiAgentConfig, seeds: Sequence[int], envs: int) -> World:
     from tradebot.envs.multiagent import MultiAgentEnv  # only who needs it waits for numba
 
@@ -29,6 +41,7 @@ def _multiagent(config: MultiAgentConfig, seeds: Sequence[int], envs: int) -> Wo
 
 KINDS: dict[str, Kind] = {
     "ring": Kind(RingConfig, RingEnv),
+    "navigation": Kind(NavigationConfig, _navigation),
     "multiagent": Kind(MultiAgentConfig, _multiagent),
 }
 for _name in games.NAMES:
@@ -52,13 +65,14 @@ def agents(name: str) -> int:
     return 1 if is_foreign(name) else getattr(_parsed(name)[1], "agents", 1)
 
 
-def make(name: str, seeds: Sequence[int], envs: int) -> World:
+def make(name: str, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> World:
     """For each seed `envs` environments; where n agents share one, each of these is n in the order of E.
 
-    Raises InputError as `check`, and for an environment that is not installed.
+    `pictures`: Gymnasium's are asked for them, which ours can always be drawn from. Raises InputError as
+    `check`, and for an environment that is not installed.
     """
     if is_foreign(name):
-        return gym.GymEnv(name.removeprefix(gym.PREFIX), seeds, envs)
+        return gym.GymEnv(name.removeprefix(gym.PREFIX), seeds, envs, pictures=pictures)
     kind, config = _parsed(name)
     return kind.make(config, seeds, envs)
 

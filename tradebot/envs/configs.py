@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,31 @@ class RingConfig(Config):
 
     states: int = Field(10, ge=3, le=10_000, description="How many there are")
     limit: int = Field(100, ge=1, description="Steps after which an episode is cut off")
+
+
+class NavigationConfig(Config):
+    """A point robot that looks for its goal among rectangular obstacles."""
+
+    size: float = Field(100.0, ge=40, le=1_000, description="Side of the square map")
+    obstacles: int = Field(10, ge=0, le=1_000, description="How many there are, with sides of 5 to 15")
+    rays: int = Field(16, ge=1, le=360, description="Directions in which the robot sees how far it is free")
+    reach: float = Field(25.0, gt=0, le=1_000, description="How far it sees, in units of length")
+    limit: int = Field(100, ge=1, description="Steps after which an episode is cut off")
+    map: int | None = Field(
+        None,
+        ge=0,
+        description="Number of a map whose obstacles stay; start and goal are still drawn (default: new"
+        " obstacles in every episode)",
+    )
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Self:
+        most = int(
+            0.005 * self.size**2
+        )  # with 100 units of area each on average, they cover half of it at most
+        if self.obstacles > most:
+            raise ValueError(f"obstacles: at most {most} on a map of size {self.size:g}")
+        return self
 
 
 class GameConfig(Config):
@@ -47,7 +72,7 @@ class MultiAgentConfig(Config):
     width: int = Field(5, ge=2, le=1000, description="Cells on a side of the grid")
 
     @model_validator(mode="after")
-    def _check_grid(self) -> MultiAgentConfig:
+    def _check_grid(self) -> Self:
         if self.form == "grid" and self.task == "spread":
             raise ValueError("task=spread has no form=grid: take form=plane, or task=rendezvous")
         if self.form == "grid" and self.states > MOST_STATES:

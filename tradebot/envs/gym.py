@@ -11,8 +11,10 @@ import gymnasium
 import numpy as np
 
 from tradebot.core import Array, Box, Discrete, InputError, Space, State, Step
+from tradebot.envs.world import Snapshot
 
 PREFIX = "gym:"
+PICTURES = "rgb_array"  # the way to render of those that make pictures
 
 
 class GymEnv:
@@ -22,15 +24,20 @@ class GymEnv:
     of a member with seed s is seeded by (s, b): it does not depend on how many stand beside it.
     """
 
-    def __init__(self, name: str, seeds: Sequence[int], envs: int) -> None:
+    def __init__(self, name: str, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> None:
+        """`pictures`: for `snapshot`. Raises InputError for what is not installed or has no such spaces."""
+        mode: dict[str, Any] = {"render_mode": PICTURES} if pictures else {}
         try:
-            self._envs = [gymnasium.make(name) for _ in range(len(seeds) * envs)]
+            self._envs = [gymnasium.make(name, **mode) for _ in range(len(seeds) * envs)]
         except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"{PREFIX}{name}: {' '.join(str(error).split())}") from None
+        if pictures and PICTURES not in (self._envs[0].metadata.get("render_modes") or ()):
+            raise InputError(f"{PREFIX}{name} makes no pictures: it has no render_mode={PICTURES!r}")
         self._seeds = [
             int(np.random.SeedSequence([seed, b]).generate_state(1)[0]) for seed in seeds for b in range(envs)
         ]
         self._started = False
+        self._last: list[Any] = [None] * self.n_envs  # pictures of the ends of episodes
         self.observation_space, self.action_space = _spaces(name, self._envs[0])
         spec = self._envs[0].spec
         self.time_limit = spec.max_episode_steps if spec else None  # steps after which an episode is cut off
@@ -61,7 +68,9 @@ class GymEnv:
         for e, env in enumerate(self._envs):
             seen, reward[e], terminated[e], truncated[e], _ = env.step(action[e])
             next_obs.append(seen)
-            obs.append(env.reset()[0] if terminated[e] or truncated[e] else seen)
+            ended = terminated[e] or truncated[e]
+            self._last[e] = self._picture(e) if ended else None
+            obs.append(env.reset()[0] if ended else seen)
         level = np.full(self.n_envs, -1)
         truncated &= ~terminated
         return Step(self._stack(obs), reward, terminated, truncated, self._stack(next_obs), level)
@@ -74,6 +83,19 @@ class GymEnv:
         """Start afresh from the seeds. Returns the first observations."""
         self._started = False
         return self.reset()
+
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
+        """`frame` is a picture [H, W, 3], or None where there are none."""
+        last = self._last[e] if left else None
+        return {"frame": self._picture(e) if last is None else last}
+
+    def _picture(self, e: int) -> Any:
+        if self._envs[e].render_mode is None:
+            return None
+        try:
+            return self._envs[e].render()
+        except (gymnasium.error.Error, ImportError) as error:  # pygame, in many of them
+            raise InputError(f"no pictures: {' '.join(str(error).split())}") from None
 
     def _stack(self, observations: list[Any]) -> Array:
         is_numbered = self.observation_space.low.dtype == np.int64

@@ -139,9 +139,11 @@ class MultiAgentEnv:
         """
         agents, envs = self._shape[1:]
         w = e // (agents * envs) * envs + e % envs
+        if left:
+            return {"positions": self._left[w].copy()}
         is_grid = self._kind == GRID
         return {
-            "positions": (self._left if left else self._position)[w].copy(),
+            "positions": self._position[w].copy(),
             "landmarks": self._landmarks[w].copy(),
             "size": float(self.config.width) if is_grid else 1.5 if self._kind == SPREAD else 1.0,
             "cells": is_grid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.core import Array, Box, InputError, Levels, Space, State, Step
-from tradebot.envs.world import World
+from tradebot.envs.world import Snapshot, World
 
 LARGEST = 10_000  # states: a replay keeps each observation, one number a state
 
@@ -54,6 +54,9 @@ class OneHotEnv:
 
     def load_state_dict(self, state: State) -> Array:
         return self._seen(self._env.load_state_dict(state))
+
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
+        return self._env.snapshot(e, left=left)
 
     def _seen(self, number: Array) -> Array:
         """[E, 1] -> [E, n]"""

@@ -15,8 +15,8 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 # numpy's error model: no check for a zero divisor at every division. No fastmath: bit for bit the same.
-compiled: Callable[[F], F] = njit(cache=True, error_model="numpy")
-inlined: Callable[[F], F] = njit(cache=True, error_model="numpy", forceinline=True)  # type: ignore[call-overload]
+compiled: Callable[[F], F] = njit(cache=True, error_model="numpy")  # type: ignore[assignment]
+inlined: Callable[[F], F] = njit(cache=True, error_model="numpy", forceinline=True)  # type: ignore[assignment]
 
 STRIDE = np.uint64(0x9E3779B97F4A7C15)  # between two states of the generator
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # factors of the mix

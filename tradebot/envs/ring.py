@@ -13,6 +13,7 @@ import numpy as np
 
 from tradebot.core import Array, Box, Discrete, State, Step
 from tradebot.envs.configs import RingConfig
+from tradebot.envs.world import Snapshot
 
 MOVES = np.array([-1, 0, 1])  # of the actions 0, 1, 2
 
@@ -30,6 +31,7 @@ class RingEnv:
         self.config = config
         self._keys = [(seed, b) for seed in seeds for b in range(envs)]
         self._state = np.zeros(self.n_envs, dtype=np.int64)
+        self._left = self._state  # where the last step led
         self._time = np.zeros(self.n_envs, dtype=np.int64)
         self._episodes = np.zeros(self.n_envs, dtype=np.int64)  # begun so far
 
@@ -58,6 +60,7 @@ class RingEnv:
 
     def step(self, action: Array) -> Step:
         before, self._state = self._state, (self._state + MOVES[action]) % self.config.states
+        self._left = self._state.copy()
         reward = np.where(self._state > before, 1.0, -1.0)
         self._time += 1
         next_obs, truncated = self._observed(), self._time == self.config.limit
@@ -72,7 +75,12 @@ class RingEnv:
         """Returns what was seen when the state was taken, [E, 1]."""
         self._state, self._time = state["state"].copy(), state["time"].copy()
         self._episodes = state["episodes"].copy()
+        self._left = self._state.copy()
         return self._observed()
+
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
+        """`state` of so many `states`."""
+        return {"state": int((self._left if left else self._state)[e]), "states": self.config.states}
 
     def _begin(self, which: Array) -> None:
         """A new episode in each of these environments."""
@@ -89,9 +97,14 @@ class RingEnv:
 def optimum(config: RingConfig, gamma: float) -> tuple[Array, Array]:
     """The values [n] and actions [n] of the optimal policy, without an end, discounted by gamma < 1.
 
-    It always goes up: of every n steps n - 1 rise, and the mean reward is (n - 2) / n. Going down from 0 rises
-    too, but only to where the one step follows that nobody can avoid. With d = n - 1 - s rises to come,
-    V(s) = (1 - gamma^d) / (1 - gamma) + gamma^d V(n - 1), and V(n - 1) = -1 + gamma V(0).
+    <<<<<<< HEAD
+        It always goes up: n - 1 of n steps rise, so the mean reward is (n - 2) / n. Going down from 0 rises too,
+        but only to where the one step follows that nobody can avoid. With d = n - 1 - s rises to come,
+    =======
+        It always goes up: of every n steps n - 1 rise, and the mean reward is (n - 2) / n. Going down from 0
+        rises too, but only to where the one step follows that nobody can avoid. With d = n - 1 - s rises to come,
+    >>>>>>> show
+        V(s) = (1 - gamma^d) / (1 - gamma) + gamma^d V(n - 1), and V(n - 1) = -1 + gamma V(0).
     """
     n = config.states
     rises = np.arange(n - 1, -1, -1)

@@ -1,7 +1,7 @@
-"""Our trading environment as a VecEnv of stable-baselines3: its agents learn in one batch of accounts.
+"""A batch of ours as a VecEnv of stable-baselines3: its agents learn in environments that step together.
 
 >>> from stable_baselines3 import PPO
->>> PPO("MlpPolicy", TradingVecEnv(tradebot.load("AAPL"), num_envs=8, end="2009-12-31")).learn(100_000)
+>>> PPO("MlpPolicy", BatchVecEnv(gymnasium.make_vec("tradebot/Navigation-v0", num_envs=8))).learn(100_000)
 
 stable-baselines3 is no dependency of tradebot: install it to use this module.
 """
@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.core import Array
-from tradebot.envs.trading_gym import INFOS, GymTradingVectorEnv
-from tradebot.prices.bars import Bars
+from tradebot.envs.as_gym import BatchEnv
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
@@ -25,19 +24,20 @@ except ImportError:
     ) from None
 
 
-class TradingVecEnv(VecEnv):
-    """A batch of accounts. Where an episode ends, the info has its `terminal_observation`, and
-    `TimeLimit.truncated` says whether it was only cut off (the library then bootstraps) or ended in ruin."""
+class BatchVecEnv(VecEnv):
+    """Where an episode ends, the info has its `terminal_observation`, and `TimeLimit.truncated` says whether
+    it was only cut off (the library then bootstraps) or its task is over."""
 
-    def __init__(self, bars: Bars, num_envs: int = 1, **settings: Any) -> None:
-        """settings: see `trading_gym.maker`. Raises InputError for wrong ones."""
-        self._env = GymTradingVectorEnv(bars, num_envs, **settings)
+    def __init__(self, env: BatchEnv) -> None:
+        self._env = env
         self._actions: Array | None = None
-        super().__init__(num_envs, self._env.single_observation_space, self._env.single_action_space)
+        self.render_mode = env.render_mode
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Array:
         """New episodes everywhere, under the seeds that `seed` was given since the last reset, if any."""
         seeds = [seed for seed in self._seeds if seed is not None]
+        obs: Array
         obs, infos = self._env.reset(seed=seeds or None)
         self._reset_seeds()
         self._reset_options()
@@ -83,5 +83,10 @@ class TradingVecEnv(VecEnv):
 
     def _listed(self, infos: dict[str, Any]) -> list[dict[str, Any]]:
         """The infos of a batch, one dict for each environment."""
-        columns = {name: infos[name].tolist() for name in INFOS}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        names = [name for name in infos if not name.startswith(("_", "final_"))]
+        columns = {name: infos[name].tolist() for name in names}
+        return [{name: column[e] for name, column in columns.items()} for e in range(self.num_envs)]
+
+    def get_images(self) -> list[Array | None]:
+        """A picture of each environment, if the batch was made to be rendered."""
+        return list(self._env.render() or [None] * self.num_envs)

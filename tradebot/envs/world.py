@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from tradebot.core import Env
+
+Snapshot = Mapping[str, Any]  # plain facts of one environment, to be drawn: see `drawing`
 
 
 class World(Env, Protocol):
@@ -12,3 +15,11 @@ class World(Env, Protocol):
 
     @property
     def time_limit(self) -> int | None: ...  # steps after which an episode is cut off; None: unknown
+
+    def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
+        """Environment e as it is; `left`: as `Step.next_obs` showed it.
+
+        Where an episode has just ended `left` gives what its last step changed, and perhaps `outcome`, how it
+        ended in a word; the rest stands in the snapshot before.
+        """
+        ...

@@ -33,6 +33,7 @@ from bokeh.models.annotations import Span
 from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
+from tradebot import colours
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array
 from tradebot.report import plots
@@ -43,12 +44,12 @@ AXIS, GRID = "#6b7680", "#8a949e"  # read on a white page and on a dark one
 DARK = {  # the colour on a white page -> that on a dark one; written with alpha, as nobody writes a name
     f"{light}ff": f"{dark}ff"
     for light, dark in (
-        (plots.INK, "#f0f3f5"),
-        (plots.GREY, "#a3adb6"),
-        (plots.BROWN, "#c09a76"),
-        (plots.BLUE, "#3f9fe0"),
-        (plots.GREEN, "#1fbf92"),
-        (plots.VERMILION, "#f07b3a"),
+        (colours.INK, "#f0f3f5"),
+        (colours.GREY, "#a3adb6"),
+        (colours.BROWN, "#c09a76"),
+        (colours.BLUE, "#3f9fe0"),
+        (colours.GREEN, "#1fbf92"),
+        (colours.VERMILION, "#f07b3a"),
     )
 }
 _DASHES = {"-": "solid", "--": "dashed", ":": "dotted"}
@@ -120,12 +121,12 @@ def _seeds(panel: figure, source: ColumnDataSource, element: str, i: int, member
     panel.varea("x", f"low{i}", f"high{i}", source=source, color=color, alpha=0.18, name=band)
     names = [f"{element}-member{m}" for m in range(members)]
     for m, name in enumerate(names):
-        panel.line("x", f"member{m}", source=source, color=plots.SKY, line_width=0.9, alpha=0.7, name=name)
+        panel.line("x", f"member{m}", source=source, color=colours.SKY, line_width=0.9, alpha=0.7, name=name)
     if not members:
         return []
     return [
         _entry("middle half of the seeds", color, "band", band),
-        _entry(f"each of the {members} seeds", plots.SKY, "solid", *names),
+        _entry(f"each of the {members} seeds", colours.SKY, "solid", *names),
     ]
 
 
@@ -153,12 +154,14 @@ def _entry(text: str, color: str, style: str, *renderers: str) -> Entry:
 def depth(source: ColumnDataSource, axis: Axis, element: str) -> figure:
     panel = _panel(axis, 150, "drawdown")
     panel.yaxis.formatter = NumeralTickFormatter(format="0%")
-    panel.varea("x", y1=0, y2="depth", source=source, color=plots.BLUE, alpha=0.18)
+    panel.varea("x", y1=0, y2="depth", source=source, color=colours.BLUE, alpha=0.18)
     tooltips = [("ensemble", "@depth{0.0%}")]
     if "hold" in source.data:
-        panel.line("x", "hold", source=source, color=f"{plots.INK}ff", line_width=1.2)
+        panel.line("x", "hold", source=source, color=f"{colours.INK}ff", line_width=1.2)
         tooltips.append(("buy_and_hold", "@hold{0.0%}"))
-    panel.line("x", "depth", source=source, color=f"{plots.BLUE}ff", line_width=1.6, name=f"{element}-depth")
+    panel.line(
+        "x", "depth", source=source, color=f"{colours.BLUE}ff", line_width=1.6, name=f"{element}-depth"
+    )
     _hover(panel, axis, f"{element}-depth", tooltips)
     return panel
 
@@ -166,7 +169,9 @@ def depth(source: ColumnDataSource, axis: Axis, element: str) -> figure:
 def price(source: ColumnDataSource, axis: Axis, element: str, marks: pd.DataFrame, kind: str) -> figure:
     panel = _panel(axis, 280, f"{kind} price [currency]")
     panel.yaxis.formatter = BasicTickFormatter(use_scientific=False)
-    panel.line("x", "price", source=source, color=f"{plots.GREY}ff", line_width=1.2, name=f"{element}-price")
+    panel.line(
+        "x", "price", source=source, color=f"{colours.GREY}ff", line_width=1.2, name=f"{element}-price"
+    )
     _hover(panel, axis, f"{element}-price", [("close", "@price{0,0.00[0000]}")])
     drawn: list[DataRenderer] = []
     size = float(np.clip(150 / max(len(marks), 1) ** 0.5, 6, 11))  # hundreds must not hide the price
@@ -224,7 +229,7 @@ def symbols(
 def weight(source: ColumnDataSource, axis: Axis, element: str, ylabel: str) -> figure:
     panel = _panel(axis, 150, ylabel)
     panel.yaxis.formatter = NumeralTickFormatter(format="0%")
-    for column, color in (("long", plots.GREEN), ("short", plots.VERMILION)):
+    for column, color in (("long", colours.GREEN), ("short", colours.VERMILION)):
         # of the bar that ends at each mark, hence steps to the left
         panel.varea_step(
             "x", y1=0, y2=column, source=source, step_mode="before", color=f"{color}ff", alpha=0.5

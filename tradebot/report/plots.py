@@ -1,7 +1,7 @@
 """Figures of backtests and of learning: `Figure` objects without pyplot and without global state.
 
 Equity is drawn as a multiple of the initial cash. Strategies are bold, baselines thin and of other colours;
-buy-and-hold is black. The palette is that of Okabe and Ito (2008), which colour-blind readers can tell apart.
+buy-and-hold is black.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from matplotlib.ticker import (
 )
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.colours import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
 from tradebot.core import Array
 from tradebot.report.tables import baselines, label, span
 from tradebot.stats.metrics import drawdown
 
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-INK, GREY, PALE, BROWN = "#222222", "#6E6E6E", "#D9D9D9", "#7F5539"
 STRATEGIES = (BLUE, VERMILION, GREEN, SKY)
 SYMBOLS = (BLUE, VERMILION, GREEN, SKY, ORANGE, PURPLE, BROWN, GREY)
 BASELINES = tuple((color, dashes) for dashes in ("-", "--", ":") for color in (ORANGE, PURPLE, GREY, BROWN))

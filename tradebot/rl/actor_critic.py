@@ -1,4 +1,4 @@
-"""The two networks of on-policy agents: a policy to act by and a value to judge by."""
+"""The two networks of on-policy agents, a policy to act by and a value to judge by, and what moves them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tradebot.core import Array, Batch, Discrete, Population, State
 from tradebot.rl.networks import Networks, in_lines
 from tradebot.rl.noise import Noise
 from tradebot.rl.normalise import Normaliser
+from tradebot.rl.optim import Adam
 from tradebot.rl.policies import policy_for
 from tradebot.rl.returns import batch_advantage
+from tradebot.rl.schedules import Schedule, scheduled
 
 IDLE_PRIOR = 0.8  # probability of the idle action at the start
 
@@ -35,6 +37,12 @@ class Settings(Protocol):
     def normalise_obs(self) -> bool: ...
     @property
     def normalise_reward(self) -> bool: ...
+    @property
+    def learning_rate(self) -> float: ...  # at the start
+    @property
+    def lr_schedule(self) -> Schedule: ...
+    @property
+    def max_grad_norm(self) -> float: ...
 
 
 class Opinion(NamedTuple):
@@ -62,8 +70,9 @@ class ActorCritic:
     """Separate perceptrons for policy and value; a Gaussian policy has a free log-deviation per action."""
 
     def __init__(self, settings: Settings, population: Population) -> None:
-        observation_space, action_space, seeds, _, device = population
+        observation_space, action_space, seeds, steps, device = population
         self._settings = settings
+        self._steps, self._seen = steps, 0  # transitions of a member: planned, and acted so far
         self._policy = policy_for(action_space)
         self._device = device
         shape, hidden = observation_space.shape, settings.hidden
@@ -80,6 +89,8 @@ class ActorCritic:
             # has seen often enough that doing nothing was cheaper still.
             prior = math.log(IDLE_PRIOR / (1 - IDLE_PRIOR) * (action_space.n - 1))
             self.networks.parameters[f"policy.{len(hidden)}.bias"][..., action_space.idle] = prior
+        self.adam = Adam(self.networks, max_grad_norm=settings.max_grad_norm)
+        self._order = Noise(seeds, "minibatches", (settings.n_steps * settings.envs,))
         self._noise = Noise(seeds, "action", (settings.envs, self._policy.size), self._policy.noise_law)
         self._normaliser = Normaliser(
             len(seeds),
@@ -94,6 +105,7 @@ class ActorCritic:
         """obs [M, B, *O] -> a draw from the policy, or its mode: [M, B] or [M, B, A]."""
         output = self.networks.mlp("policy", self.observed(obs))
         if explore:
+            self._seen += self._settings.envs
             action = self._policy.sample(output, self._log_std, self.tensor(self._noise.draw()))
         else:
             action = self._policy.mode(output)
@@ -153,6 +165,18 @@ class ActorCritic:
             batch_advantage(paid, value.cpu().numpy(), next_value.cpu().numpy(), steps, gamma, lambda_)
         )
 
+    def scheduled(self, first: float, schedule: Schedule) -> float:
+        """What a hyperparameter that starts at `first` is by now."""
+        return scheduled(first, schedule, self._seen, self._steps)
+
+    def step(self, mask: Tensor | None = None) -> None:
+        """Adam's step of the members in mask [M] (default: all), which uses their gradient up."""
+        self.adam.step(self.scheduled(self._settings.learning_rate, self._settings.lr_schedule), mask)
+
+    def order(self) -> Tensor:
+        """Another random order of a rollout's transitions, [M, N]."""
+        return self.tensor(self._order.draw().argsort(axis=1))
+
     def learned(self, batch: Batch) -> None:
         """The rollout has been learned from: from now on it counts in the normalisation."""
         self._normaliser.learn(batch)
@@ -176,13 +200,18 @@ class ActorCritic:
     def state_dict(self) -> State:
         return {
             "networks": self.networks.state_dict(),
+            "adam": self.adam.state_dict(),
+            "order": self._order.count,
             "noise": self._noise.count,
+            "seen": self._seen,
             "normaliser": self._normaliser.state_dict(),
         }
 
     def load_state_dict(self, state: State) -> None:
         self.networks.load_state_dict(state["networks"])
-        self._noise.count = state["noise"]
+        self.adam.load_state_dict(state["adam"])
+        self._order.count, self._noise.count = state["order"], state["noise"]
+        self._seen = state["seen"]
         self._normaliser.load_state_dict(state.get("normaliser", {}))
 
     def _backward(self, trace: Sequence[Tensor], slopes: tuple[Tensor, Tensor | None]) -> None:

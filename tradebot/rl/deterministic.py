@@ -1,14 +1,28 @@
-"""The deterministic policy a = tanh(network(s)), and a slow copy of it."""
+"""The deterministic policy a = tanh(network(s)), and the critics that it climbs; slow copies of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from tradebot.core import Array, Population, State
+from tradebot.rl import exploration
 from tradebot.rl.action_values import ActionValues
+from tradebot.rl.exploration import Explorer
 from tradebot.rl.followed import Followed
+from tradebot.rl.tensors import flattened
+
+
+class Settings(exploration.Settings, Protocol):
+    """What the networks need to know of an agent's config."""
+
+    @property
+    def hidden(self) -> Sequence[int]: ...
+    @property
+    def tau(self) -> float: ...  # how far the slow copies move each time
 
 
 class DeterministicPolicy:
@@ -44,3 +58,37 @@ class DeterministicPolicy:
         self.networks.online.backward("policy", trace, slope(-share) * ((1.0 - action) * (1.0 + action)))
         self.networks.adam.step(learning_rate)
         return -(share * value).sum(1)
+
+
+class DeterministicActorCritic:
+    """A policy, its critics, and what stands between them and the world."""
+
+    def __init__(self, settings: Settings, population: Population, critics: int) -> None:
+        """Raises InputError for an action space that is not a bounded Box."""
+        self._tau = settings.tau
+        self.device = population.device
+        self.explorer = Explorer(settings, population)
+        shape = (*self.explorer.sizes, settings.hidden)
+        self.policy = DeterministicPolicy(*shape, population.seeds, population.device)
+        self.values = ActionValues(*shape, critics, population.seeds, population.device)
+
+    def act(self, obs: Array, *, explore: bool) -> Array:
+        """[M, B, *O] -> [M, B, A] within the bounds"""
+        return self.explorer.act(self.policy.action(flattened(obs, self.device)), explore=explore)
+
+    def follow(self) -> None:
+        """The slow copies move to the networks."""
+        self.values.networks.follow(self._tau)
+        self.policy.networks.follow(self._tau)
+
+    def state_dict(self) -> State:
+        return {
+            "policy": self.policy.networks.state_dict(),
+            "values": self.values.networks.state_dict(),
+            "explorer": self.explorer.state_dict(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self.policy.networks.load_state_dict(state["policy"])
+        self.values.networks.load_state_dict(state["values"])
+        self.explorer.load_state_dict(state["explorer"])

@@ -18,6 +18,8 @@ class Played(NamedTuple):
 
     returns: Array  # [M, N] undiscounted
     cut: Array  # [M, N] bool: it went on after the longest time, and its return stops there
+    steps: Array  # [M, N]
+    terminated: Array  # [M, N] bool: it came to an end by itself
 
 
 def play(
@@ -27,19 +29,31 @@ def play(
     *,
     longest: int = LONGEST,
     progress: Callable[[int, int], None] | None = None,  # (episodes done, of how many)
+    watch: Callable[[Array], None] | None = None,  # [E] bool: those that are in their episode
 ) -> Played:
-    """Play one episode in each of the E = M x B environments: N = B. All are waited for."""
+    """Play one episode in each of the E = M x B environments: N = B. All are waited for.
+
+    `watch` is called when the episodes have begun, and after each step with those that took part in it.
+    """
     obs = env.reset()
     total = np.zeros(env.n_envs)
+    steps = np.zeros(env.n_envs, dtype=np.int64)
     running = np.ones(env.n_envs, dtype=bool)
+    terminated = np.zeros(env.n_envs, dtype=bool)
+    if watch:
+        watch(running)
     for _ in range(longest):
         action, _ = agent.act(obs.reshape(members, -1, *obs.shape[1:]), explore=False)
         step = env.step(action.reshape(env.n_envs, *action.shape[2:]))
         total += np.where(running, step.reward, 0.0)
+        steps += running
+        terminated |= running & step.terminated
+        if watch:
+            watch(running)
         running &= ~(step.terminated | step.truncated)
         if progress:
             progress(int((~running).sum()), env.n_envs)
         if not running.any():
             break
         obs = step.obs
-    return Played(total.reshape(members, -1), running.reshape(members, -1))
+    return Played(*(found.reshape(members, -1) for found in (total, running, steps, terminated)))

@@ -8,8 +8,10 @@ from typing import Literal, Protocol
 import numpy as np
 from torch import Tensor
 
-from tradebot.core import Array, Box, InputError, Space, State
+from tradebot.core import Array, Batch, Box, InputError, Population, Space, State
 from tradebot.rl.noise import Noise
+from tradebot.rl.schedules import Schedule, scheduled
+from tradebot.rl.tensors import Transitions, transitions
 
 
 class UnitBox:
@@ -41,8 +43,14 @@ class UnitBox:
 
 
 class Settings(Protocol):
-    """What an agent's config says of its exploration."""
+    """What an agent's config says of its exploration and of how that goes with the training."""
 
+    @property
+    def name(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...  # at the start
+    @property
+    def lr_schedule(self) -> Schedule: ...
     @property
     def envs(self) -> int: ...  # per member
     @property
@@ -87,6 +95,42 @@ class Exploration:
     def load_state_dict(self, state: State) -> None:
         self._first.count, self._noise.count = state["first"], state["noise"]
         self._x = np.array(state["x"])
+
+
+class Explorer:
+    """Stands between a policy within +-1 and the world, and knows how far the training is."""
+
+    def __init__(self, settings: Settings, population: Population) -> None:
+        """Raises InputError for an action space that is not a bounded Box."""
+        self._settings = settings
+        self._steps, self._seen = population.steps, 0  # transitions of a member: planned, and acted so far
+        self._device = population.device
+        self._box = UnitBox(population.action_space, settings.name)
+        self._exploration = Exploration(settings, population.seeds, self._box.size)
+        self.sizes = int(np.prod(population.observation_space.shape)), self._box.size  # of obs, of action
+
+    @property
+    def learning_rate(self) -> float:
+        return scheduled(self._settings.learning_rate, self._settings.lr_schedule, self._seen, self._steps)
+
+    def act(self, action: Tensor, *, explore: bool) -> Array:
+        """What the policy says -> what is done: [M, B, A], from +-1 to the bounds."""
+        done = action.cpu().numpy()
+        if explore:
+            done = self._exploration.of(done, self._seen)
+            self._seen += self._settings.envs
+        return self._box.outside(done)
+
+    def transitions(self, batch: Batch) -> Transitions:
+        """What was done there, within +-1."""
+        return transitions(batch, self._box.inside, self._device)
+
+    def state_dict(self) -> State:
+        return {"exploration": self._exploration.state_dict(), "seen": self._seen}
+
+    def load_state_dict(self, state: State) -> None:
+        self._exploration.load_state_dict(state["exploration"])
+        self._seen = state["seen"]
 
 
 def smoothed(action: Tensor, noise: Tensor, std: float, clip: float) -> Tensor:

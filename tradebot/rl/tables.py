@@ -7,12 +7,12 @@ members. Tables are numpy's, on the CPU whatever the device: there is nothing to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from tradebot.core import Array, Batch, Discrete, InputError, Population, State, Update
+from tradebot.core import Array, Batch, Discrete, Extras, InputError, Population, Rollout, State, Update
 from tradebot.rl.discretiser import Discretiser
 from tradebot.rl.noise import Noise
 
@@ -29,6 +29,8 @@ class Settings(Protocol):
     @property
     def bins(self) -> int: ...  # of each dimension of an observation
     @property
+    def gamma(self) -> float: ...
+    @property
     def learning_rate(self) -> float: ...  # at the start
     @property
     def learning_rate_end(self) -> float: ...
@@ -41,7 +43,7 @@ class Settings(Protocol):
 
 
 class Transition(NamedTuple):
-    """One of each member, all [M]."""
+    """One of each member, all [M]. Of several tables, a state's row is that of the table that is to move."""
 
     state: Array  # int
     action: Array  # int
@@ -53,14 +55,20 @@ class Transition(NamedTuple):
     weight: Array | None = None  # importance; None means all 1
 
 
-class Tables:
-    """Values, states, schedules and exploration: all that a learner by table is beside its rule."""
+# Q, a transition, the probability of a random action -> what the next state is worth [M]
+Rule: TypeAlias = Callable[[Array, Transition, float], Array]
+
+
+class TabularLearner:
+    """M learners for discrete actions; they differ in their rule alone."""
 
     def __init__(
         self,
         settings: Settings,
+        feed: Rollout,
         population: Population,
-        tables: int = 1,  # of each member: it acts by their sum
+        rule: Rule,
+        tables: int = 1,  # of each member: it acts by their sum, and at random one of them learns
     ) -> None:
         observation_space, action_space, seeds, steps, _ = population
         if not isinstance(action_space, Discrete):
@@ -68,7 +76,9 @@ class Tables:
                 f"{settings.name} needs discrete actions: --actions long-flat, long-short or orders,"
                 " or another agent (ppo, a2c)"
             )
+        self.feed = feed
         self._settings = settings
+        self._rule = rule
         self._idle = action_space.idle
         self.states = Discretiser(observation_space, settings.bins)  # [M, N, *O] -> [M, N]
         size = tables * self.states.n_states * action_space.n
@@ -82,6 +92,8 @@ class Tables:
         # [M, S, A]; of several tables one below the other: [M, tables x S, A]
         self.q = np.zeros((len(seeds), tables * self.states.n_states, action_space.n))
         self._noise = Noise(seeds, "epsilon", (settings.envs, 2))
+        self._tables = tables
+        self._table = Noise(seeds, "table", (settings.envs,))
         self._steps, self._seen = steps, 0
 
     @property
@@ -95,7 +107,7 @@ class Tables:
         s = self._settings
         return _between(s.learning_rate, s.learning_rate_end, self._seen / self._steps)
 
-    def act(self, obs: Array, *, explore: bool) -> Array:
+    def act(self, obs: Array, *, explore: bool) -> tuple[Array, Extras]:
         """obs [M, B, *O] -> epsilon-greedy, or the best: [M, B].
 
         Of equals the best is the idle one if it is among them, else the first: so an agent that stands
@@ -108,15 +120,39 @@ class Tables:
             drawn = self._noise.draw()
             action = epsilon_greedy(values, self.epsilon, drawn[..., 0], drawn[..., 1])
             self._seen += obs.shape[1]
-            return action
+            return action, {}
         best = np.asarray(values.argmax(-1))
         if self._idle is not None:
             best[values[..., self._idle] == values.max(-1)] = self._idle
-        return best
+        return best, {}
 
-    def in_order(self, batch: Batch) -> Iterator[Transition]:
+    def update(self, batch: Batch) -> Update:
+        epsilon, rate, gamma = self.epsilon, self.learning_rate, self._settings.gamma
+        errors = [move(self.q, t, self._rule(self.q, t, epsilon), rate, gamma) for t in self._in_order(batch)]
+        size = np.abs(np.stack(errors, axis=1))  # [M, N]
+        return Update({"td_error": size.mean(1)}, size if self.feed.curriculum else None)
+
+    def state_dict(self) -> State:
+        return {
+            "q": self.q.copy(),
+            "noise": self._noise.count,
+            "table": self._table.count,
+            "seen": self._seen,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        if state["q"].shape != self.q.shape:  # a copy would broadcast one member to all
+            raise ValueError(f"the table has shape {state['q'].shape}, expected {self.q.shape}")
+        self.q[:] = state["q"]
+        self._noise.count, self._table.count = state["noise"], state["table"]
+        self._seen = state["seen"]
+
+    def _in_order(self, batch: Batch) -> Iterator[Transition]:
         """The transitions of a batch, one of each member at a time."""
-        state, next_state = self.states(batch.obs), self.states(batch.next_obs)
+        state, next_state = self.states(batch.obs), self.states(batch.next_obs)  # [M, N]
+        if self._tables > 1:
+            first = (self._tables * self._table.draw()).astype(np.int64) * self.states.n_states
+            state, next_state = first + state, first + next_state
         for i in range(state.shape[1]):
             yield Transition(
                 state[:, i],
@@ -128,16 +164,6 @@ class Tables:
                 None if batch.next_action is None else batch.next_action[:, i],
                 None if batch.weight is None else batch.weight[:, i],
             )
-
-    def state_dict(self) -> State:
-        return {"q": self.q.copy(), "noise": self._noise.count, "seen": self._seen}
-
-    def load_state_dict(self, state: State) -> None:
-        if state["q"].shape != self.q.shape:  # a copy would broadcast one member to all
-            raise ValueError(f"the table has shape {state['q'].shape}, expected {self.q.shape}")
-        self.q[:] = state["q"]
-        self._noise.count = state["noise"]
-        self._seen = state["seen"]
 
 
 def look_up(q: Array, state: Array) -> Array:
@@ -176,12 +202,6 @@ def move(q: Array, t: Transition, next_value: Array, learning_rate: float, gamma
     error = t.reward + gamma * np.where(t.terminated, 0.0, next_value) - q[at]
     q[at] += error * (learning_rate if t.weight is None else np.minimum(learning_rate * t.weight, 1.0))
     return np.asarray(error)
-
-
-def report(errors: Sequence[Array], *, prioritize: bool) -> Update:
-    """What an update by these errors, N x [M], says of itself."""
-    size = np.abs(np.stack(errors, axis=1))  # [M, N]
-    return Update({"td_error": size.mean(1)}, size if prioritize else None)
 
 
 def _between(start: float, end: float, fraction: float) -> float:

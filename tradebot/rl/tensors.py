@@ -1,14 +1,14 @@
-"""Batches of a replay as the networks want them."""
+"""From batches to what the networks want, and from what they found to what an update says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from tradebot.core import Array, Batch
+from tradebot.core import Array, Batch, Update
 from tradebot.rl.losses import shares
 
 
@@ -47,3 +47,11 @@ def floats(array: Array, device: str) -> Tensor:
 def flattened(obs: Array, device: str) -> Tensor:
     """[M, N, *O] -> [M, N, O] with an observation's axes joined."""
     return floats(obs.reshape(*obs.shape[:2], -1), device)
+
+
+def report(metrics: Mapping[str, Tensor], errors: Tensor | None) -> Update:
+    """What an update says of itself: metrics [M], and errors [M, N] where priorities are made of them."""
+    return Update(
+        {name: value.cpu().numpy() for name, value in metrics.items()},
+        None if errors is None else errors.cpu().numpy(),
+    )

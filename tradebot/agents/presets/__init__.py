@@ -1,7 +1,8 @@
-"""Published tuned settings, shipped as AGENT/ENVIRONMENT.toml in the form of a run's config.toml.
+"""Tuned settings, shipped as AGENT/ENVIRONMENT.toml in the form of a run's config.toml.
 
-They are those of rl-baselines3-zoo (Raffin 2020), with the defaults of stable-baselines3 where it says
-nothing. Each file says which of its options we lack, and where ours do something else.
+For Gymnasium's environments they are those of rl-baselines3-zoo (Raffin 2020), with the defaults of
+stable-baselines3 where it says nothing; each file says which of its options we lack, and where ours do
+something else. For environments of ours they were found by trials.
 """
 
 from __future__ import annotations
