@@ -21,6 +21,7 @@ from tests.benchmarks import (
     backtests,
     classic_control,
     learning,
+    multiagent,
     navigation,
     optima,
     priorities,
@@ -37,10 +38,12 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "startup": startup.table,
     "learning": learning.table,
     "ablation": ablation.table,
+    "multiagent": multiagent.table,
+    "teams": multiagent.learning,
     "navigation": navigation.table,
     "robots": navigation.speed,
 }
-SLOW = ("learning", "ablation", "navigation")  # only when named
+SLOW = ("learning", "ablation", "navigation", "teams")  # only when named
 WIDTH = 110  # columns of a terminal or file, at least, for tables by row
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from tests.candles import walk
 from tradebot.core import Array, Box, Discrete, Env, Space, Step
-from tradebot.envs.configs import NavigationConfig, RingConfig
+from tradebot.envs.configs import MultiAgentConfig, NavigationConfig, PenaltyConfig, RingConfig
+from tradebot.envs.games import GameEnv
 from tradebot.envs.garleanu_pedersen import GarleanuPedersenEnv, Problem
 from tradebot.envs.gym import GymEnv
+from tradebot.envs.multiagent import MultiAgentEnv
 from tradebot.envs.navigation import NavigationEnv
 from tradebot.envs.ring import RingEnv
 from tradebot.market.configs import ActionScheme, TradingConfig
@@ -30,6 +32,8 @@ class Case(NamedTuple):
     ends: set[str]  # how its episodes end under random actions
     steps: int  # in which several of them end
     resumes: bool  # whether its state can be taken and given back
+    agents: int = 1  # that share an environment: E = members x agents x environments
+    is_one_state: bool = False  # so that no observation tells where an episode begins
 
 
 WILD = walk(150, seed=1, move=0.4, gap=0.3)  # moves enough to ruin who is short
@@ -65,6 +69,15 @@ def stood(obs: Array) -> bool:
     return not obs[3:5].any()
 
 
+def meeting(**settings: Any) -> Callable[[Sequence[int], int], Env]:
+    config = MultiAgentConfig(limit=12, **settings)
+    return lambda seeds, envs: MultiAgentEnv(config, seeds, envs)
+
+
+def penalty(seeds: Sequence[int], envs: int) -> Env:
+    return GameEnv("penalty", PenaltyConfig(), seeds, envs)
+
+
 def untouched(obs: Array) -> bool:
     """Nothing asked for, nothing held, nothing lost: the account's five features."""
     return not obs[-5:].any()
@@ -77,6 +90,14 @@ CASES = [
     Case("orders", trading("orders"), untouched, {"truncated"}, 40, True),
     Case("ring", ring, lambda obs: 0 <= obs[0] < 1_000, {"truncated"}, 40, True),
     Case("navigation", navigation, stood, {"truncated", "terminated"}, 40, True),
+    Case(
+        "rendezvous", meeting(agents=3), lambda obs: bool((abs(obs) <= 1).all()), {"truncated"}, 40, True, 3
+    ),
+    Case("grid", meeting(form="grid", width=50), lambda obs: 0 <= obs[0] < 99**2, {"truncated"}, 40, True, 2),
+    Case(
+        "spread", meeting(task="spread", agents=3), lambda obs: not obs[:2].any(), {"truncated"}, 40, True, 3
+    ),
+    Case("penalty", penalty, lambda obs: obs[0] == 0, {"terminated"}, 40, True, 2, is_one_state=True),
     Case("garleanu-pedersen", fading, lambda obs: obs[1] == 0, {"truncated"}, 40, True),
     Case(
         "CartPole-v1", gym("CartPole-v1"), lambda obs: (np.abs(obs) <= 0.05).all(), {"terminated"}, 80, False
@@ -98,9 +119,14 @@ def acted(space: Space, key: Sequence[int], steps: int) -> Array:
 
 
 def played(case: Case, seeds: Sequence[int], envs: int) -> tuple[Array, list[Step]]:
-    """First observation and steps; environment b of the member with seed s always does the same."""
+    """First observation and steps; agent i in environment b of the seed s always does the same."""
     env = case.make(seeds, envs)
-    actions = [acted(env.action_space, [seed, b], case.steps) for seed in seeds for b in range(envs)]
+    actions = [
+        acted(env.action_space, [seed, i, b] if i else [seed, b], case.steps)
+        for seed in seeds
+        for i in range(case.agents)
+        for b in range(envs)
+    ]
     return env.reset(), [env.step(action) for action in np.stack(actions, axis=1)]
 
 
@@ -115,18 +141,18 @@ def same(one: list[Array], other: list[Array]) -> bool:
 @every
 def test_shapes_and_types(case: Case) -> None:
     env = case.make((3, 4), 3)
-    assert env.n_envs == 6
+    assert env.n_envs == 6 * case.agents
     space = env.observation_space
     first, steps = played(case, (3, 4), 3)
     seen = np.int64 if space.low.dtype == np.int64 else np.float32  # a number, or amounts
-    assert first.shape == (6, *space.shape) and first.dtype == seen
+    assert first.shape == (env.n_envs, *space.shape) and first.dtype == seen
     for step in steps:
         assert step.obs.shape == step.next_obs.shape == first.shape
         assert step.obs.dtype == step.next_obs.dtype == seen
         for column, kind in zip(
             step[1:4] + step[5:], (np.float64, np.bool_, np.bool_, np.int64), strict=True
         ):
-            assert column.shape == (6,) and column.dtype == kind
+            assert column.shape == (env.n_envs,) and column.dtype == kind
 
 
 @every
@@ -162,14 +188,15 @@ def test_a_new_episode_begins_in_the_step_that_ends_the_old_one(case: Case) -> N
         assert all(case.fresh(obs) for obs in step.obs[ended])
         n_ended += ended.sum()
         # The successor is the old episode's last observation, which no fresh start equals.
-        assert (step.obs[ended] != step.next_obs[ended]).any(axis=1).all()
+        if not case.is_one_state:
+            assert (step.obs[ended] != step.next_obs[ended]).any(axis=1).all()
     assert n_ended >= 8
 
 
 @every
 def test_what_has_been_handed_out_does_not_change_afterwards(case: Case) -> None:
     env = case.make((0,), 4)
-    actions = np.stack([acted(env.action_space, [b], case.steps) for b in range(4)], axis=1)
+    actions = np.stack([acted(env.action_space, [e], case.steps) for e in range(env.n_envs)], axis=1)
     handed = [env.reset(), *(column for action in actions for column in env.step(action))]
     env = case.make((0,), 4)
     copies = [env.reset().copy()]
@@ -189,30 +216,33 @@ def test_the_same_seeds_give_the_same_and_others_something_else(case: Case) -> N
 
 @every
 def test_a_member_alone_is_the_same_as_among_others(case: Case) -> None:
-    together = played(case, range(3, 8), 3)
+    together, n = played(case, range(3, 8), 3), 3 * case.agents
     for i in range(5):
         assert same(
-            trajectory(*together, slice(3 * i, 3 * i + 3)), trajectory(*played(case, (3 + i,), 3), slice(3))
+            trajectory(*together, slice(n * i, n * i + n)), trajectory(*played(case, (3 + i,), 3), slice(n))
         )
 
 
 @every
 def test_an_environment_does_not_depend_on_how_many_stand_beside_it(case: Case) -> None:
     few, many = played(case, (7,), 2), played(case, (7,), 9)
-    assert same(trajectory(*few, slice(2)), trajectory(*many, slice(2)))
+    for i in range(case.agents):
+        assert same(trajectory(*few, slice(2 * i, 2 * i + 2)), trajectory(*many, slice(9 * i, 9 * i + 2)))
 
 
-@every
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.is_one_state], ids=lambda case: case.name
+)
 def test_environments_of_a_member_differ(case: Case) -> None:
     first, _ = played(case, (7,), 8)
-    assert len(np.unique(first, axis=0)) >= 6  # of 8; two may draw the same window
+    assert len(np.unique(first[:8], axis=0)) >= 6  # of 8; two may draw the same window
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.resumes], ids=lambda case: case.name)
 @pytest.mark.parametrize("stop", [0, 1, 12, 23])  # in an episode, and at the end of one
 def test_a_state_continues_exactly_where_it_was_taken(case: Case, stop: int) -> None:
     env = case.make((0, 1), 3)
-    actions = np.stack([acted(env.action_space, [e], case.steps) for e in range(6)], axis=1)
+    actions = np.stack([acted(env.action_space, [e], case.steps) for e in range(env.n_envs)], axis=1)
     env.reset()
     for action in actions[:stop]:
         env.step(action)

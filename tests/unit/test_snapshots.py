@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.envs.configs import NavigationConfig, RingConfig
+from tradebot.envs.configs import MultiAgentConfig, NavigationConfig, RingConfig
+from tradebot.envs.multiagent import MultiAgentEnv
 from tradebot.envs.navigation import NavigationEnv
 from tradebot.envs.one_hot import OneHotEnv
 from tradebot.envs.ring import RingEnv
@@ -51,3 +52,14 @@ def test_the_end_of_a_way_shows_how_and_where_it_ended_and_not_the_next_map() ->
             before[e] = env.snapshot(e)
         obs = step.obs
     assert outcomes == {None, "out of time", "goal", "collision"}
+
+
+def test_the_end_of_a_rendezvous_shows_where_all_stood_and_not_the_next_start() -> None:
+    env = MultiAgentEnv(MultiAgentConfig(limit=2), [0], 2)
+    env.reset()
+    env.step(np.zeros((4, 2), np.float32))
+    before = env.snapshot(3)["positions"]
+    env.step(np.zeros((4, 2), np.float32))
+    assert np.array_equal(env.snapshot(3, left=True)["positions"], before)
+    assert np.array_equal(env.snapshot(3)["positions"], env.positions[0, 1])
+    assert not np.array_equal(env.snapshot(3)["positions"], before)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from tradebot.config import Config, from_query, suggestion
 from tradebot.core import InputError
-from tradebot.envs import gym
-from tradebot.envs.configs import NavigationConfig, RingConfig
+from tradebot.envs import games, gym
+from tradebot.envs.configs import (
+    GameConfig,
+    MultiAgentConfig,
+    NavigationConfig,
+    PenaltyConfig,
+    RingConfig,
+)
 from tradebot.envs.ring import RingEnv
 from tradebot.envs.world import World
 
@@ -26,10 +33,20 @@ def _navigation(config: NavigationConfig, seeds: Sequence[int], envs: int) -> Wo
     return NavigationEnv(config, seeds, envs)
 
 
+def _multiagent(config: MultiAgentConfig, seeds: Sequence[int], envs: int) -> World:
+    from tradebot.envs.multiagent import MultiAgentEnv  # only who needs it waits for numba
+
+    return MultiAgentEnv(config, seeds, envs)
+
+
 KINDS: dict[str, Kind] = {
     "ring": Kind(RingConfig, RingEnv),
     "navigation": Kind(NavigationConfig, _navigation),
+    "multiagent": Kind(MultiAgentConfig, _multiagent),
 }
+for _name in games.NAMES:
+    _config = PenaltyConfig if _name == "penalty" else GameConfig
+    KINDS[f"game:{_name}"] = Kind(_config, partial(games.GameEnv, _name))
 
 
 def is_foreign(name: str) -> bool:
