@@ -30,7 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def begin(agent: str, name: str) -> tradebot.Run:
-    market = {"symbols": "AAPL", "end": "2003", "window": 50, "actions": "long-short"}
+    market: dict[str, Any] = {"symbols": "AAPL", "end": "2003", "window": 50, "actions": "long-short"}
     return tradebot.train(agent, name=name, seeds=2, checkpoint_every=0.01, **market, **SETTINGS[agent])
 
 
@@ -68,10 +68,10 @@ def tell_of_writing(folder: Path, deadline: float, told: int) -> None:
     """From the deadline on whoever hears is told as soon as all of a checkpoint but its name is written."""
     fsync = os.fsync
 
-    def telling(file: int) -> None:
+    def telling(fd: Any) -> None:
         if time.monotonic() >= deadline and half_written(folder):
             os.write(told, b"!")
-        fsync(file)
+        fsync(fd)
 
     os.fsync = telling
 
