@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import shutil
 import signal
 import sys
@@ -28,34 +29,51 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def begin(agent: str, name: str) -> None:
-    market = {"symbols": "AAPL", "end": "2003", "window": 50, "actions": "long-short"}
-    tradebot.train(agent, name=name, seeds=2, checkpoint_every=0.01, **market, **SETTINGS[agent])
+def begin(agent: str, name: str) -> tradebot.Run:
+    market: dict[str, Any] = {"symbols": "AAPL", "end": "2003", "window": 50, "actions": "long-short"}
+    return tradebot.train(agent, name=name, seeds=2, checkpoint_every=0.01, **market, **SETTINGS[agent])
 
 
 def killed(agent: str, name: str, moment: float, *, writing: bool) -> bool | None:
-    """Begin or go on in a child and kill it; None if it came to its end before.
+    """Begin or go on in a child and kill it after `moment` seconds; None if it came to its end before.
 
-    Returns whether a checkpoint was half written.
+    With `writing` not before it says that a checkpoint is half written. Returns whether one was.
     """
-    folder = runs.ROOT / name
+    folder, deadline = runs.ROOT / name, time.monotonic() + moment
+    heard, told = os.pipe()
     child = os.fork()
     if child == 0:
+        if writing:
+            tell_of_writing(folder, deadline, told)
         if folder.exists():
             tradebot.resume(folder)
         else:
             begin(agent, name)
         os._exit(0)
-    deadline = time.monotonic() + moment
-    while time.monotonic() < deadline or (writing and not half_written(folder)):
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return None
+    os.close(told)
+    told_or_ended, _, _ = select.select([heard], [], [], None if writing else moment)
+    has_ended = bool(told_or_ended) and not os.read(heard, 1)
+    os.close(heard)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    if has_ended:
+        return None
     shutil.rmtree(runs.ROOT / f".{name}.partial", ignore_errors=True)  # killed before there was a run
     if folder.exists() and runs.read(folder).manifest.status == "finished":
         return None
     return half_written(folder)
+
+
+def tell_of_writing(folder: Path, deadline: float, told: int) -> None:
+    """From the deadline on whoever hears is told as soon as all of a checkpoint but its name is written."""
+    fsync = os.fsync
+
+    def telling(fd: Any) -> None:
+        if time.monotonic() >= deadline and half_written(folder):
+            os.write(told, b"!")
+        fsync(fd)
+
+    os.fsync = telling
 
 
 def half_written(folder: Path) -> bool:
@@ -76,13 +94,11 @@ FILES = ("agent.safetensors", "events.jsonl", "config.toml")
 
 def main(agent: str) -> None:
     chance = random.Random(agent)
-    started = time.monotonic()
-    begin(agent, "whole")
-    length = time.monotonic() - started
+    length = begin(agent, "whole").manifest.seconds
     kills = inside = number = 0
     while kills < KILLS:
         writing = kills % 2 == 0
-        half = killed(agent, f"run-{number}", chance.uniform(0, length / 4), writing=writing)
+        half = killed(agent, f"run-{number}", chance.uniform(0, length / 2), writing=writing)
         if half is None:
             check(f"run-{number}")
             number += 1
