@@ -17,8 +17,6 @@ from tradebot.core import Array
 from tradebot.envs import catalogue
 from tradebot.rl.loop import memory_for, train
 
-pytestmark = pytest.mark.learning
-
 SETTINGS = {
     "envs": 1,
     "learning_rate": 0.1,
