@@ -29,8 +29,7 @@ from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.api.threads import one_thread
 from tradebot.core import Array
-from tradebot.envs import trading_gym
-from tradebot.envs.sb3 import BatchVecEnv
+from tradebot.envs.sb3 import TradingVecEnv
 from tradebot.market import features, optima, synthetic
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
@@ -166,7 +165,7 @@ def median(name: str, envs: int, settings: Mapping[str, Any]) -> Judge:
 
 def theirs(name: str, envs: int, settings: Mapping[str, Any], seed: int) -> Judge:
     task = {"features": CONFIG.features, "actions": CONFIG.actions, "window": CONFIG.window}
-    env = BatchVecEnv(trading_gym.batch(BARS, envs, commission_bps=ar1.COST_BP, half_spread_bps=0, **task))
+    env = TradingVecEnv(BARS, envs, commission_bps=ar1.COST_BP, half_spread_bps=0, **task)
     algorithm = getattr(stable_baselines3, name.upper())
     made = algorithm("MlpPolicy", env, gamma=GAMMA, seed=seed, device="cpu", **settings)
     judge = Judge()

@@ -1,7 +1,7 @@
 """Environment steps per second while learning: one learner of stable-baselines3, one and 16 members of ours.
 
 The same market, features, costs and networks, and that library's hyperparameters for every learner: what is
-compared is how the work is done. Its agents act in our batch of accounts too, through `BatchVecEnv`.
+compared is how the work is done. Its agents act in our batch of accounts too, through `TradingVecEnv`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from tests.benchmarks.timing import seconds
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.api.threads import one_thread
-from tradebot.envs import trading_gym
-from tradebot.envs.sb3 import BatchVecEnv
+from tradebot.envs.sb3 import TradingVecEnv
 from tradebot.market.env import TradingEnv
 from tradebot.rl import loop
 
@@ -91,7 +90,7 @@ def ours(name: str, members: int) -> Callable[[], None]:
 
 def theirs(name: str) -> Callable[[], None]:
     """The next stretch of a training of their learner."""
-    env = BatchVecEnv(trading_gym.batch(BARS, ENVS, actions=CONFIG.actions, window=WINDOW, reward_scale=1.0))
+    env = TradingVecEnv(BARS, ENVS, actions=CONFIG.actions, window=WINDOW, reward_scale=1.0)
     made = getattr(stable_baselines3, name.upper())("MlpPolicy", env, seed=0, device="cpu", **THEIRS[name])
 
     def learn() -> None:

@@ -21,7 +21,7 @@ from tests.candles import bars, walk
 from tradebot.core import Array, InputError
 from tradebot.envs import NAVIGATION, RING, TRADING, drawing, trading_gym
 from tradebot.envs.as_gym import BatchEnv
-from tradebot.envs.sb3 import BatchVecEnv
+from tradebot.envs.sb3 import BatchVecEnv, TradingVecEnv
 from tradebot.market import kernel
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
@@ -461,7 +461,7 @@ def test_ppo_of_the_library_trains_on_navigation() -> None:
 
 
 def test_the_vecenv_says_how_each_episode_ended_and_where() -> None:
-    env, ours = BatchVecEnv(trading_gym.batch(WILD, 6, **SETTINGS)), batch(range(11, 17))
+    env, ours = TradingVecEnv(WILD, 6, **SETTINGS), batch(range(11, 17))
     env.seed(11)
     assert np.array_equal(env.reset(), ours.reset())
     ends = set()
@@ -483,7 +483,7 @@ def test_the_vecenv_says_how_each_episode_ended_and_where() -> None:
 
 
 def test_ppo_learns_on_it_and_bootstraps_where_an_episode_was_cut_but_not_after_ruin() -> None:
-    env = BatchVecEnv(trading_gym.batch(WILD, 4, **SETTINGS))
+    env = TradingVecEnv(WILD, 4, **SETTINGS)
     model = PPO("MlpPolicy", env, n_steps=128, learning_rate=0.0, gamma=0.9, seed=3, device="cpu")
     model.learn(256)
     ours = batch(range(3, 7))
@@ -503,7 +503,7 @@ def test_ppo_learns_on_it_and_bootstraps_where_an_episode_was_cut_but_not_after_
 def test_ppo_moves_its_weights() -> None:
     model = PPO(
         "MlpPolicy",
-        BatchVecEnv(trading_gym.batch(WILD, 4, **SETTINGS)),
+        TradingVecEnv(WILD, 4, **SETTINGS),
         n_steps=32,
         batch_size=64,
         device="cpu",
@@ -519,7 +519,7 @@ def flat(model: PPO) -> Array:
 
 
 def test_the_vecenv_is_one_batch_that_nobody_changes_by_parts() -> None:
-    env = BatchVecEnv(trading_gym.batch(WILD, 3, **SETTINGS))
+    env = TradingVecEnv(WILD, 3, **SETTINGS)
     assert env.get_attr("num_envs", indices=[0, 2]) == [3, 3]
     assert env.env_is_wrapped(gymnasium.Wrapper) == [False] * 3
     with pytest.raises(AttributeError, match="one batch"):
@@ -531,7 +531,7 @@ def test_the_vecenv_is_one_batch_that_nobody_changes_by_parts() -> None:
 
 def test_the_library_makes_its_own_vecenv_of_the_single_one_with_the_same_numbers() -> None:
     theirs = make_vec_env(trading_gym.single, 3, seed=5, env_kwargs={"bars": WILD, **SETTINGS})
-    ours = BatchVecEnv(trading_gym.batch(WILD, 3, **SETTINGS))
+    ours = TradingVecEnv(WILD, 3, **SETTINGS)
     ours.seed(5)
     assert np.array_equal(ours.reset(), theirs.reset())
     for actions in np.random.default_rng(4).integers(0, 3, (40, 3)):

@@ -1,6 +1,7 @@
 """A batch of ours as a VecEnv of stable-baselines3: its agents learn in environments that step together.
 
 >>> from stable_baselines3 import PPO
+>>> PPO("MlpPolicy", TradingVecEnv(tradebot.load("AAPL"), num_envs=8, end="2009-12-31")).learn(100_000)
 >>> PPO("MlpPolicy", BatchVecEnv(gymnasium.make_vec("tradebot/Navigation-v0", num_envs=8))).learn(100_000)
 
 stable-baselines3 is no dependency of tradebot: install it to use this module.
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from tradebot.core import Array
+from tradebot.envs import trading_gym
 from tradebot.envs.as_gym import BatchEnv
+from tradebot.prices.bars import Bars
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
@@ -22,6 +25,11 @@ except ImportError:
     raise ImportError(
         "tradebot.envs.sb3 needs stable-baselines3: python -m pip install stable-baselines3"
     ) from None
+
+
+def TradingVecEnv(bars: Bars, num_envs: int = 1, **settings: Any) -> BatchVecEnv:
+    """A batch of accounts. settings: see `trading_gym.maker`. Raises InputError for wrong ones."""
+    return BatchVecEnv(trading_gym.batch(bars, num_envs, **settings))
 
 
 class BatchVecEnv(VecEnv):
