@@ -10,8 +10,6 @@ import pytest
 
 from tradebot.core import InputError
 
-pytest.importorskip("pettingzoo")
-
 with warnings.catch_warnings():  # it imports games of its own by a way that it advises against
     warnings.simplefilter("ignore", DeprecationWarning)
     from pettingzoo.test import (  # type: ignore[import-untyped]

@@ -1,4 +1,4 @@
-"""Our environments where agents meet, as PettingZoo's `ParallelEnv`. Needs the package pettingzoo."""
+"""Our environments where agents meet, as PettingZoo's `ParallelEnv`."""
 
 from __future__ import annotations
 
