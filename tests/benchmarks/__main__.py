@@ -25,6 +25,7 @@ from tests.benchmarks import (
     navigation,
     optima,
     priorities,
+    spread,
     startup,
     stepping,
     training,
@@ -40,10 +41,11 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "ablation": ablation.table,
     "multiagent": multiagent.table,
     "teams": multiagent.learning,
+    "spread": spread.table,
     "navigation": navigation.table,
     "robots": navigation.speed,
 }
-SLOW = ("learning", "ablation", "navigation", "teams")  # only when named
+SLOW = ("learning", "ablation", "navigation", "teams", "spread")  # only when named
 WIDTH = 110  # columns of a terminal or file, at least, for tables by row
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 

@@ -1,11 +1,7 @@
 """Agents that share an environment: steps per second beside mpe2, and what independent learners reach.
 
 A rendezvous is judged by the share of the way from standing still to the best achievable return, which is
-known of every episode. Spread is judged by its return per agent and episode, as mpe2 pays it.
-
-The published figures of spread (EPyMARL: Papoudakis et al. 2021) are sums over three agents of the older
-environment. As we read that one, each agent is paid the whole of what mpe2 halves, less one in each step for
-its overlap with itself: a return of ours would be there six times that, less 75.
+known of every episode.
 """
 
 from __future__ import annotations
@@ -28,7 +24,6 @@ from tradebot.rl import evaluate
 
 ENVIRONMENTS = (1, 64, 1024)
 NAMES = ("multiagent?agents=3", "multiagent?form=grid&agents=3", "multiagent?task=spread&agents=3")
-SPREAD = NAMES[-1]
 EPISODES, SEEDS = 100, 5
 PPO = {"gamma": 0.9, "n_steps": 100, "learning_rate": 1e-3}
 LEARNERS: list[tuple[str, str, dict[str, Any]]] = [
@@ -38,20 +33,6 @@ LEARNERS: list[tuple[str, str, dict[str, Any]]] = [
         {"steps": 200_000, "gamma": 0.9, "learning_rate": 0.2, "learning_rate_end": 0.02},
     ),
     ("ppo", "multiagent", {"steps": 200_000, **PPO}),
-    (
-        "ppo",
-        SPREAD,
-        {
-            "steps": 1_000_000,
-            "envs": 16,
-            "n_steps": 100,
-            "batch": 400,
-            "epochs": 5,
-            "gamma": 0.95,
-            "learning_rate": 7e-4,
-            "entropy": 0.01,
-        },
-    ),
 ]
 
 
@@ -84,13 +65,10 @@ def learning() -> Table:
             evaluation = run.manifest.evaluation
         assert evaluation is not None and evaluation.episodes == EPISODES
         earned = np.array(evaluation.members, float).reshape(SEEDS, -1).mean(1)
-        told = [f"{np.median(earned):.2f}", f"{at_random(name, run.seeds).mean():.2f}"]
-        if name == SPREAD:
-            told += ["", f"{earned.min():.2f}"]
-        else:
-            share = share_of_best(name, run.seeds, earned)
-            told += [f"{np.median(share):.1%}", f"{share.min():.1%}"]
-        shown.add_row(agent, name, f"{settings['steps']:,}", *told)
+        share = share_of_best(name, run.seeds, earned)
+        returns = (f"{np.median(earned):.2f}", f"{at_random(name, run.seeds).mean():.2f}")
+        shares = (f"{np.median(share):.1%}", f"{share.min():.1%}")
+        shown.add_row(agent, name, f"{settings['steps']:,}", *returns, *shares)
     return shown
 
 
