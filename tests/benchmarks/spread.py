@@ -1,8 +1,9 @@
-"""Independent PPO on simple_spread with three agents: in our world, in mpe2 itself, and beside published figures.
+"""Independent PPO on simple_spread with three agents: in our world, in mpe2, and beside published figures.
 
-Returns are per agent and episode of 25 steps, as mpe2 pays them. The published ones are of an older version of
-the environment, which pays each agent the sum of what mpe2 halves, less one a step for its overlap with itself:
-six times a return of ours, less 75. (EPyMARL's authors say that theirs are divided by the number of agents.)
+Returns are per agent and episode of 25 steps, as mpe2 pays them. The published ones are of an older version
+of the environment, which pays each agent the sum of what mpe2 halves, less one a step for its overlap with
+itself: six times a return of ours, less 75. (EPyMARL's authors say that theirs are divided by the number of
+agents.)
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 7e-4,
     "entropy": 0.01,
 }
-# Papoudakis et al. 2021 ("Benchmarking Multi-Agent Deep RL Algorithms in Cooperative Tasks"), Spread, parameters
-# shared by the agents, 20 million steps for learners on-policy
+# Papoudakis et al. 2021 ("Benchmarking Multi-Agent Deep RL Algorithms in Cooperative Tasks"), Spread: agents
+# that share their parameters, and 20 million steps of learners on-policy
 PUBLISHED = {"IPPO": -133.86, "IA2C": -134.43}
 
 
@@ -98,9 +99,7 @@ def table() -> Table:
     add("random", 0, "ours", at_random(NAME, range(TEAMS)))
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        run = tradebot.train(
-            "ppo", env=NAME, seeds=TEAMS, steps=STEPS, out=folder, workers=1, **SETTINGS
-        )
+        run = tradebot.train("ppo", env=NAME, seeds=TEAMS, steps=STEPS, out=folder, workers=1, **SETTINGS)
         minutes = (time.process_time() - started) / 60
         assert run.manifest.evaluation is not None
         earned = np.array(run.manifest.evaluation.members).reshape(TEAMS, AGENTS).mean(1)
@@ -110,7 +109,9 @@ def table() -> Table:
         agent, minutes = learned_in_mpe2()
         add("trained in mpe2, one team", STEPS, "mpe2", _judged(agent)[None], minutes)
     for name, published in PUBLISHED.items():
-        shown.add_row(f"published {name}", "20,000,000", "", f"{(published + 75) / 6:.2f}", "", f"{published}", "")
+        shown.add_row(
+            f"published {name}", "20,000,000", "", f"{(published + 75) / 6:.2f}", "", f"{published}", ""
+        )
     return shown
 
 

@@ -392,6 +392,21 @@ def test_a_batch_hands_out_a_picture_of_each_and_begins_anew_with_an_episode() -
     assert np.array_equal(env.render()[1], one.render())
 
 
+def test_the_information_says_who_has_come_to_the_goal() -> None:
+    env = gymnasium.make_vec(NAVIGATION, num_envs=20, obstacles=0)
+    obs, info = env.reset(seed=0)
+    assert not info["is_success"].any()
+    arrived = 0
+    for _ in range(60):
+        obs, reward, ended, _, info = env.step(obs[:, :2])  # straight to the goal
+        assert not info["is_success"].any()
+        if ended.any():
+            assert np.array_equal(info["final_info"]["is_success"], ended & (reward > 50))
+            arrived += int(info["final_info"]["is_success"].sum())
+    assert arrived >= 20
+    assert gymnasium.make(RING).reset(seed=0)[1] == {}
+
+
 def test_a_list_of_pictures_is_gathered_by_gymnasium() -> None:
     env = gymnasium.make(RING, render_mode="rgb_array_list")
     env.reset(seed=0)

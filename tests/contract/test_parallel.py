@@ -64,3 +64,19 @@ def test_a_thousand_steps_are_those_of_the_seed(name: str) -> None:
 def test_a_foreign_environment_is_sent_to_gymnasium() -> None:
     with pytest.raises(InputError, match=r"gymnasium\.make"):
         parallel_env("gym:CartPole-v1")
+
+
+@every
+def test_a_picture_shows_the_step_that_was_taken(name: str) -> None:
+    env = parallel_env(name, render_mode="rgb_array")
+    assert env.render() is None
+    env.reset(seed=1)
+    before = env.render()
+    assert before is not None and before.dtype == np.uint8 and before.shape[2] == 3
+    env.step({agent: env.action_space(agent).sample() * 0 + 1 for agent in env.agents})
+    assert not np.array_equal(env.render(), before)
+
+
+def test_another_way_to_render_is_refused() -> None:
+    with pytest.raises(InputError, match="render_mode"):
+        parallel_env("multiagent", render_mode="ascii")

@@ -227,7 +227,7 @@ def test_two_updates_of_ddpg_and_td3_are_theirs(name: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("learned", [True, False])
 def test_an_update_of_sac_is_theirs(learned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    agent, batch = made("sac", temperature=0.3, learn_temperature=learned)
+    agent, batch = made("sac", temperature=0.3, target_entropy=-1.0, learn_temperature=learned)
     learners: list[Any] = []
     pairs: list[list[tuple[Tensor, Tensor]]] = []
     for m in range(len(SEEDS)):

@@ -111,7 +111,10 @@ def test_the_optimum_is_not_guessed() -> None:
             optimum(config, np.zeros((config.agents, 2)))
 
 
-@pytest.mark.parametrize("query", ["task=spread&form=grid", "form=grid&agents=9", "agents=1", "task=meet"])
+@pytest.mark.parametrize(
+    "query",
+    ["task=spread&form=grid", "form=grid&agents=9", "agents=1", "task=meet", "width=9", "form=grid&speed=1"],
+)
 def test_settings_that_do_not_fit_are_refused(query: str) -> None:
     with pytest.raises(InputError):
         catalogue.check(f"multiagent?{query}")

@@ -138,8 +138,10 @@ class SACConfig(ContinuousConfig):
     )
     temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start")
     learn_temperature: bool = Field(True, description="Move the temperature towards the target entropy")
-    target_entropy: float | None = Field(
-        None, description="Entropy of the policy to aim at, in nats (default: -1 for each action)"
+    target_entropy: float = Field(
+        -3.0,
+        description="Entropy of the policy to aim at, in nats for each action; the paper's -1 keeps a policy"
+        " off the ends of the range, where trading is best",
     )
 
 

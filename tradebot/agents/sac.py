@@ -39,7 +39,7 @@ class SAC:
         self._temperature = Networks({}, seeds, vectors={"log": 1}, device=device)
         self._temperature.parameters["log"][:] = math.log(config.temperature)
         self._temperature_adam = Adam(self._temperature, eps=EPS)
-        self._entropy = -float(n_actions) if config.target_entropy is None else config.target_entropy
+        self._entropy = n_actions * config.target_entropy
         self._acted = Noise(seeds, "policy", (config.envs, n_actions), self._law.noise_law)
         self._drawn = Noise(seeds, "reparameterisation", (2, config.batch, n_actions), self._law.noise_law)
 

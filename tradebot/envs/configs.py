@@ -72,9 +72,14 @@ class MultiAgentConfig(Config):
     width: int = Field(5, ge=2, le=1000, description="Cells on a side of the grid")
 
     @model_validator(mode="after")
-    def _check_grid(self) -> Self:
+    def _check_form(self) -> Self:
         if self.form == "grid" and self.task == "spread":
             raise ValueError("task=spread has no form=grid: take form=plane, or task=rendezvous")
+        own = {"plane": "speed", "grid": "width"}
+        for form, name in own.items():
+            is_default = getattr(self, name) == type(self).model_fields[name].default
+            if form != self.form and not is_default:
+                raise ValueError(f"{name} belongs to form={form}: leave it out, or take form={form}")
         if self.form == "grid" and self.states > MOST_STATES:
             raise ValueError(
                 f"{self.agents} agents on a grid {self.width} wide see too many states: take fewer"

@@ -48,6 +48,7 @@ class GameEnv:
     """E = teams x 2 players x environments of one game. Observed is always 0: there is one state."""
 
     levels = None
+    arrived = None
     time_limit = 1
 
     def __init__(self, name: str, config: GameConfig, seeds: Sequence[int], envs: int) -> None:

@@ -46,6 +46,8 @@ class GymEnv:
     def n_envs(self) -> int:
         return len(self._envs)
 
+    arrived = None
+
     @property
     def levels(self) -> None:
         """A foreign environment starts its episodes where it likes."""

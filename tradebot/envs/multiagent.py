@@ -37,6 +37,7 @@ class MultiAgentEnv:
     """
 
     levels = None
+    arrived = None
 
     def __init__(self, config: MultiAgentConfig, seeds: Sequence[int], envs: int) -> None:
         self.config = config

@@ -104,6 +104,11 @@ class NavigationEnv:
         """[E, K, 4] x0, y0, x1, y1 of each"""
         return self._obstacles.copy()
 
+    @property
+    def arrived(self) -> Array:
+        """[E] bool: the last step brought the robot to its goal, which alone pays."""
+        return np.zeros(self.n_envs, dtype=bool) if self._last is None else self._last.reward > 0
+
     def assign(self, level: Array) -> None:
         """Nothing: there are no levels."""
 
@@ -159,7 +164,7 @@ class NavigationEnv:
             return {
                 "position": self._left[e].copy(),
                 "rays": self.config.reach * self._last.next_obs[e, 5:],
-                "outcome": self._outcome(e, self._last),
+                "outcome": self._outcome(e),
             }
         rays = np.empty(self.config.rays)
         size, obstacles = self.config.size, self._obstacles[e]
@@ -181,11 +186,12 @@ class NavigationEnv:
             "rays": rays,
         }
 
-    def _outcome(self, e: int, last: Step) -> str:
+    def _outcome(self, e: int) -> str:
         """How the episode ended that has."""
-        if last.truncated[e]:
+        assert self._last is not None
+        if self._last.truncated[e]:
             return "out of time"
-        return "goal" if last.reward[e] > 0 else "collision"  # only an arrival pays
+        return "goal" if self.arrived[e] else "collision"
 
     def _draw(self, start: Array) -> None:
         """Maps, goals and starts [E, 2] of the episodes under way."""

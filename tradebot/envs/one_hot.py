@@ -39,6 +39,10 @@ class OneHotEnv:
     def time_limit(self) -> int | None:
         return self._env.time_limit
 
+    @property
+    def arrived(self) -> Array | None:
+        return self._env.arrived
+
     def assign(self, level: Array) -> None:
         self._env.assign(level)
 

@@ -26,6 +26,7 @@ class RingEnv:
     """
 
     levels = None
+    arrived = None
 
     def __init__(self, config: RingConfig, seeds: Sequence[int], envs: int) -> None:
         self.config = config

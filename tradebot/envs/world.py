@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tradebot.core import Env
+from tradebot.core import Array, Env
 
 Snapshot = Mapping[str, Any]  # plain facts of one environment, to be drawn: see `drawing`
 
@@ -15,6 +15,9 @@ class World(Env, Protocol):
 
     @property
     def time_limit(self) -> int | None: ...  # steps after which an episode is cut off; None: unknown
+
+    @property
+    def arrived(self) -> Array | None: ...  # [E] bool: the last step came to a goal; None: there is none
 
     def snapshot(self, e: int, *, left: bool = False) -> Snapshot:
         """Environment e as it is; `left`: as `Step.next_obs` showed it.

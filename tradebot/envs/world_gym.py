@@ -4,12 +4,15 @@
 >>> gymnasium.make_vec("tradebot/Ring-v0", num_envs=256, states=20)
 
 Settings are those of the world (`tradebot envs`). `render_mode="human"` opens a window of matplotlib.
+Where there is a goal, `info` tells by `is_success` whether an episode has just ended there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from tradebot.config import build
 from tradebot.core import Array
@@ -45,7 +48,9 @@ def _source(world: str, settings: Mapping[str, Any]) -> Source:
         return kind.make(config, seeds, 1)
 
     def info(env: World, left: bool) -> dict[str, Array]:
-        return {}
+        if env.arrived is None:
+            return {}
+        return {"is_success": env.arrived if left else np.zeros(env.n_envs, dtype=bool)}
 
     def snapshot(env: World, e: int, left: bool) -> Snapshot:
         return env.snapshot(e, left=left)
