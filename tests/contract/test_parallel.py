@@ -73,7 +73,8 @@ def test_a_picture_shows_the_step_that_was_taken(name: str) -> None:
     env.reset(seed=1)
     before = env.render()
     assert before is not None and before.dtype == np.uint8 and before.shape[2] == 3
-    env.step({agent: env.action_space(agent).sample() * 0 + 1 for agent in env.agents})
+    for _ in range(2):  # in spread a force moves from the second step on
+        env.step({agent: env.action_space(agent).sample() * 0 + 1 for agent in env.agents})
     assert not np.array_equal(env.render(), before)
 
 
