@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradebot.cli import console
+from tradebot.cli.flags import with_flags
+from tradebot.config import build
 from tradebot.core import InputError
+from tradebot.prices.reading import ReadConfig, told
 
 if TYPE_CHECKING:
     from tradebot.prices.bars import Bars
@@ -45,48 +48,73 @@ def list_(json: console.Json = False) -> None:
     console.print_table("The shipped sample", header, [_cells(row) for row in shipped])
 
 
-@app.command()
-def show(symbol: Annotated[str, SYMBOL], data: Annotated[str, DATA] = "", json: console.Json = False) -> None:
+def show(
+    symbol: Annotated[str, SYMBOL],
+    data: Annotated[str, DATA] = "",
+    json: console.Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
     """What is known of a symbol: its span and its first and last bars.
 
     Example: tradebot prices show AAPL
     """
-    bars = _named(symbol, data)
+    bars, columns = _named(symbol, data, settings)
     if json:
-        console.print_json({**_about(bars), "fingerprint": bars.fingerprint})
+        console.print_json({**_about(bars), "fingerprint": bars.fingerprint, "columns": columns or None})
         return
+    if columns:
+        print(told(columns))
     print(bars)
     print(bars.to_frame().to_string(max_rows=ROWS))
 
 
-@app.command()
 def check(
-    path_or_symbol: Annotated[str, PATH], data: Annotated[str, DATA] = "", json: console.Json = False
+    path_or_symbol: Annotated[str, PATH],
+    data: Annotated[str, DATA] = "",
+    json: console.Json = False,
+    *,
+    settings: dict[str, Any],
 ) -> None:
     """Read prices and check them: exit code 2 and the first fault if they cannot be used.
 
     Example: tradebot prices check prices.csv
     """
-    bars = _named(path_or_symbol, data)
+    bars, columns = _named(path_or_symbol, data, settings)
     if json:
-        console.print_json({"ok": True, **_about(bars)})
+        console.print_json({"ok": True, **_about(bars), "columns": columns or None})
         return
+    if columns:
+        print(told(columns))
     print(f"{path_or_symbol}: {len(bars):,} bars of {', '.join(bars.symbols)}, {bars.span}: usable")
     if lacking := _about(bars)["missing"]:
         counts = ", ".join(f"{count:,} of {symbol}" for symbol, count in lacking.items())
         print(f"Missing, so held at the last close: {counts}")
 
 
-def _named(name: str, data: str) -> Bars:
-    """What was fetched is a symbol; else what looks like a file or a synthetic market is one."""
+for _command in (show, check):
+    app.command(_command.__name__)(with_flags(_command, {"Price file": ReadConfig}))
+
+
+def _named(name: str, data: str, reading: dict[str, Any]) -> tuple[Bars, dict[str, str]]:
+    """What was fetched is a symbol; else what looks like a file or a synthetic market is one.
+
+    With them, of a file, how each column was read.
+    """
     from tradebot import api
     from tradebot.market.synthetic import PREFIX
     from tradebot.prices import store
+    from tradebot.prices.bars import Bars
+    from tradebot.prices.sources import file
 
     if data or store.holding(store.root(), [name]):
-        return api.load((name,), data)
-    is_source = name.startswith(PREFIX) or Path(name).exists() or "/" in name or "." in name
-    return api.load(source=name) if is_source else api.load(name)
+        return api.load((name,), data), {}
+    if name.startswith(PREFIX):
+        return api.load(source=name), {}
+    if not (Path(name).exists() or "/" in name or "." in name):
+        return api.load(name), {}
+    read = file.tidy(name, build(ReadConfig, reading))
+    return Bars.from_frame(read.rows, source=name), read.columns
 
 
 def _fetched() -> list[dict[str, Any]]:

@@ -34,11 +34,6 @@ class Tidy(NamedTuple):
     rows: pd.DataFrame  # date, symbol, open .. volume; adj_close, dividends and splits where they are told
     columns: dict[str, str]  # what -> the column it was read from and how, to be read by a person
 
-    @property
-    def line(self) -> str:
-        """How each column was read."""
-        return ", ".join(f"{what} <- {origin}" for what, origin in self.columns.items())
-
 
 def read(
     frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig = AS_WRITTEN
@@ -186,7 +181,11 @@ def _told(
         own = [(name, columns[what]) for name, columns in groups.items() if what in columns]
         if own:
             more = f" and {len(own) - 1} more" if len(own) > 1 else ""
-            told[what] = _named(frame, own[0][1], made.notes.get((own[0][0], what), "")) + more
+            notes = [
+                made.notes.get((own[0][0], what), ""),
+                "scales prices by it / close" * (what == "adj_close"),
+            ]
+            told[what] = _named(frame, own[0][1], ", ".join(filter(None, notes))) + more
     if "volume" not in told:
         told["volume"] = "nothing (0)"
     used = {plain["date"], plain.get("symbol") if "" in groups else None}
@@ -194,8 +193,8 @@ def _told(
     clock = position_of(frame.columns, CLOCK) if date_note.startswith("with '") else None
     ignored = [i for i in range(frame.shape[1]) if i not in used | {clock}]
     if ignored:
-        told["nothing"] = ", ".join(_named(frame, i) for i in ignored[:8])
-        told["nothing"] += f" and {len(ignored) - 8} more" if len(ignored) > 8 else ""
+        told["ignored"] = ", ".join(_named(frame, i) for i in ignored[:8])
+        told["ignored"] += f" and {len(ignored) - 8} more" if len(ignored) > 8 else ""
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -39,6 +40,17 @@ class ReadConfig(Config):
             hint = near or ": write it as America/New_York or UTC"
             raise ValueError(f"unknown time zone {name!r}{hint}") from None
         return name
+
+
+def told(columns: Mapping[str, str]) -> str:
+    """How each column of a file was read, in a line: `text: date <- 'Date' (month first); ...`."""
+    about = {"ignored", "left out"}
+    parts = [
+        f"{what}{': ' if what in about else ' <- '}{origin}"
+        for what, origin in columns.items()
+        if what != "file"
+    ]
+    return f"Read as {columns['file']}: {'; '.join(parts)}"
 
 
 AS_WRITTEN = ReadConfig()  # nothing is said, so that the file must say it
