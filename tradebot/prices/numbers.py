@@ -94,7 +94,7 @@ def _evidence(point: str, comma: str) -> str:
     """Cells that can only be read with this sign before the fraction and that one between thousands."""
     fraction = rf"\d*{point}(?!\d{{3}}$)\d*|(?:0\d*|\d{{4,}})?{point}\d{{3}}"
     groups = rf"\d{{1,3}}(?:{comma}\d{{2,3}})"  # 12,34,567: in India thousands go by two
-    return f"{fraction}|{groups}*{comma}\d{{3}}{point}\d*|{groups}+{comma}\d{{3}}"
+    return rf"{fraction}|{groups}*{comma}\d{{3}}{point}\d*|{groups}+{comma}\d{{3}}"
 
 
 _EVIDENCE = {
