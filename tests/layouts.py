@@ -58,8 +58,8 @@ def _epochs(unit: str, stamps: np.ndarray) -> list[str]:
 
 
 def _named(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Its columns in the order and with the names of `names`: ours -> theirs; constants are 'value=name'."""
-    picked = {theirs: table[ours] if ours in table else ours for ours, theirs in names.items()}
+    """Its columns in the order and with the names of `names`: ours -> theirs; what we lack is a constant."""
+    picked = {theirs: table.get(ours, ours) for ours, theirs in names.items()}
     return pd.DataFrame(picked)
 
 

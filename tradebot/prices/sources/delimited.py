@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,6 +13,8 @@ from tradebot.core import InputError
 from tradebot.prices.columns import SPELLINGS, canonical
 
 CELLS = 200_000_000  # that a table may have
+_COLUMNS = 40_000
+_NAMESAKES = 1_000  # columns of one name; the time to tell them apart grows with their square
 _SEPARATORS = ";\t|,"  # where as many are in the header, the first: commas part digits too
 _NAMED = {";": "';'", "\t": "tabs", "|": "'|'", ",": "','"}
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
@@ -43,7 +46,7 @@ def parse(content: bytes) -> Delimited:
     has_two_headers = _has_two_headers(lines, separator)
     names = None if has_two_headers else _names(lines[0], separator)
     notes += [f"no header: taken for {', '.join(names)}"] if names else []
-    _check_size(text, lines[0].count(separator) + 1, separator)
+    _check_size(text, lines[:2], separator)
     try:
         frame = pd.read_csv(
             io.StringIO(text),
@@ -114,8 +117,15 @@ def _has_two_headers(lines: list[str], separator: str) -> bool:
     return canonical(first) in SPELLINGS["date"] and not "".join(others).strip()
 
 
-def _check_size(text: str, columns: int, separator: str) -> None:
+def _check_size(text: str, heads: list[str], separator: str) -> None:
     """A header of a million cells over lines of none would fill the memory with missing cells."""
+    columns = heads[0].count(separator) + 1
+    if columns > _COLUMNS:
+        raise InputError(f"a table of {columns:,} columns, which no table of prices has")
+    if columns > _NAMESAKES:
+        pairs = Counter(zip(*(f"{line}{separator * columns}".split(separator)[:columns] for line in heads), strict=True))
+        if (most := pairs.most_common(1)[0][1]) > _NAMESAKES:
+            raise InputError(f"{most:,} columns of one name, which no table of prices has")
     cells = columns * (text.count("\n") + 1)
     written = text.count(separator) + text.count("\n") + 1
     if cells > CELLS or cells > max(10 * written, CELLS // 100):

@@ -33,6 +33,8 @@ def content(path: Path) -> Content:
             with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
                 return Content(_bounded(stream, len(packed), path), path.name, "gzip")
         return _of_zip(packed, path) if packed.startswith(_ZIP) else Content(packed, path.name, "")
+    except InputError:  # which is a ValueError too
+        raise
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, give a CSV or Parquet file in it") from None
     except FileNotFoundError:
