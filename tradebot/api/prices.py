@@ -14,6 +14,7 @@ from tradebot.market import synthetic
 from tradebot.prices import store
 from tradebot.prices.bars import Bars
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
+from tradebot.prices.resample import resample
 from tradebot.prices.sources import file, sample
 
 SAMPLE = "sample"
@@ -26,6 +27,8 @@ def load(
     start: str | None = None,
     end: str | None = None,
     adjusted: bool = True,
+    interval: str | None = None,
+    day_zone: str = "UTC",
     **reading: Any,
 ) -> Bars:
     """Prices of one or more symbols.
@@ -35,6 +38,7 @@ def load(
     and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
     splits and dividends where the source says how. start and end are dates, months or years, both included.
     Several symbols get one calendar, see `Bars.missing`: a stock beside a coin lacks the weekends.
+    `interval` makes longer bars of them, such as 4h, 1d or 1wk, by the clock of `day_zone`: see `resample`.
     `reading` answers what the text of a price file leaves open: `dates="day-first"`, `decimal="comma"`,
     `timezone="America/New_York"`, see `ReadConfig`. Raises InputError for what cannot be found or read.
 
@@ -42,6 +46,7 @@ def load(
     >>> load(source="prices.csv")        # every symbol of the file
     """
     bars = _bars(listed(symbols), str(source), adjusted, build(ReadConfig, reading))
+    bars = resample(bars, interval, zone=day_zone).bars if interval else bars
     return bars.between(start, end) if start or end else bars
 
 

@@ -33,13 +33,19 @@ class ReadConfig(Config):
     @field_validator("timezone")
     @classmethod
     def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):  # KeyError: no such zone; OSError: a folder of zones
-            near = suggestion(name, available_timezones()).partition(": choose")[0]
-            hint = near or ": write it as America/New_York or UTC"
-            raise ValueError(f"unknown time zone {name!r}{hint}") from None
-        return name
+        return known_zone(name)
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone as it is. Raises ValueError, with what was meant, if there is none."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # KeyError: no such zone; OSError: a folder of zones
+        near = suggestion(name, available_timezones()).partition(": choose")[0]
+        raise ValueError(
+            f"unknown time zone {name!r:.80}{near or ': write it as America/New_York or UTC'}"
+        ) from None
+    return name
 
 
 def told(columns: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Longer bars out of shorter ones: minutes to hours, hours to sessions, days to weeks and months.
 
-A bar is named as everywhere: by its start in UTC within the day, by its date from a day on, a week by its Monday,
-a month by its first day. It is over before the next one begins, so nothing in it is known too early.
+A bar is named as everywhere: within the day by its start in UTC, a day by its date, a week by its Monday, a
+month by its first day. It is over before the next one begins, so nothing in it is known too early.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tradebot.prices.bars import Bars
 from tradebot.prices.calendars import trades_weekends
 from tradebot.prices.dates import spelled
 from tradebot.prices.freshness import holidays
+from tradebot.prices.reading import known_zone
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "wk": 7 * 86400, "mo": 28 * 86400}  # least seconds
 _SHAPE = re.compile(r"([1-9]\d{0,3})(m|h|d|wk|mo)")
@@ -32,15 +33,20 @@ class Resampled(NamedTuple):
 
 
 def resample(bars: Bars, interval: str, *, zone: str = "UTC", keep_partial: bool = False) -> Resampled:
-    """Bars of `interval` (5m, 4h, 1d, 1wk, 1mo, 3mo ...): first open, highest, lowest, last close, sum of volume.
+    """Bars of `interval` (5m, 4h, 1d, 1wk, 1mo, 3mo ...): first open, highest, lowest, last close, all volume.
 
     Days are those of `zone`; where bars run across midnight there, and weekends are not traded, it is asked.
-    Bars within the day begin at midnight where weekends are traded, else with the first bar of their session, and
-    none goes beyond its end. What a symbol misses is left out; a bar that it misses altogether is missing. The
-    first and the last bar are dropped where the data do not fill them, unless `keep_partial`. Raises InputError
-    for an interval that is not longer, or that the bars do not divide, and if fewer than two bars are left.
+    Bars within the day begin at midnight where weekends are traded, else with the first bar of their session,
+    and none goes beyond its end. What a symbol misses is left out; a bar that it misses altogether is missing.
+    The first and the last bar are dropped where the data do not fill them, unless `keep_partial`; of stocks
+    that is judged by the sessions beside them and the holidays of New York. Raises InputError for an interval
+    that is not longer or that the bars do not divide, and if fewer than two bars are left.
     """
     count, unit = _parts(interval)
+    try:
+        known_zone(zone)
+    except ValueError as error:
+        raise InputError(f"--day-zone: {error}") from None
     seconds = np.diff(bars.timestamps) / np.timedelta64(1, "s")
     step = float(np.median(seconds))
     _check_divides(interval, count * _UNITS[unit], unit, step)
@@ -74,11 +80,11 @@ def _parts(interval: str) -> tuple[int, str]:
 def _check_divides(interval: str, width: int, unit: str, step: float) -> None:
     """Raise InputError unless bars of `step` seconds fill one of `width`."""
     if unit in ("m", "h") and (width >= _DAY or _DAY % width):
-        raise InputError(f"{interval}: a day must hold a whole number of bars")
+        raise InputError(f"{interval}: a day must hold a whole number of bars, or write 1d")
     is_daily = step >= _DAILY
     own = f"the bars are {step / 3600:g} hours apart"
     if is_daily and (unit not in ("wk", "mo") or step > 4 * _DAY):
-        raise InputError(f"{interval}: {own}, and only daily or shorter ones can be put together so")
+        raise InputError(f"{interval}: {own}: weeks (1wk) and months (1mo, 3mo) can be made of daily ones")
     if not is_daily and (width <= step or (unit in ("m", "h") and width % step)):
         raise InputError(f"{interval}: {own}, which is no part of it")
 

@@ -123,7 +123,9 @@ def _check_size(text: str, heads: list[str], separator: str) -> None:
     if columns > _COLUMNS:
         raise InputError(f"a table of {columns:,} columns, which no table of prices has")
     if columns > _NAMESAKES:
-        pairs = Counter(zip(*(f"{line}{separator * columns}".split(separator)[:columns] for line in heads), strict=True))
+        pairs = Counter(
+            zip(*(f"{line}{separator * columns}".split(separator)[:columns] for line in heads), strict=True)
+        )
         if (most := pairs.most_common(1)[0][1]) > _NAMESAKES:
             raise InputError(f"{most:,} columns of one name, which no table of prices has")
     cells = columns * (text.count("\n") + 1)
