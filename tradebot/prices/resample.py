@@ -33,11 +33,11 @@ class Resampled(NamedTuple):
 
 
 def resample(bars: Bars, interval: str, *, zone: str = "UTC", keep_partial: bool = False) -> Resampled:
-    """Bars of `interval` (5m, 4h, 1d, 1wk, 1mo, 3mo ...): first open, highest, lowest, last close, all volume.
+    """Bars of `interval` (5m, 4h, 1d, 1wk, 1mo, 3mo ...): first open, highest, lowest, last close, sum.
 
     Days are those of `zone`; where bars run across midnight there, and weekends are not traded, it is asked.
     Bars within the day begin at midnight where weekends are traded, else with the first bar of their session,
-    and none goes beyond its end. What a symbol misses is left out; a bar that it misses altogether is missing.
+    and none goes beyond its end. What a symbol misses is left out; a bar that it misses wholly is missing.
     The first and the last bar are dropped where the data do not fill them, unless `keep_partial`; of stocks
     that is judged by the sessions beside them and the holidays of New York. Raises InputError for an interval
     that is not longer or that the bars do not divide, and if fewer than two bars are left.
@@ -51,18 +51,23 @@ def resample(bars: Bars, interval: str, *, zone: str = "UTC", keep_partial: bool
     step = float(np.median(seconds))
     _check_divides(interval, count * _UNITS[unit], unit, step)
     always = trades_weekends(bars.timestamps, step)
-    labels, starts, ends = _labels(bars.timestamps, count, unit, step, zone, always)
-    first = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
-    made = _aggregated(bars, first, starts[first])
-    partial = _partial(bars.timestamps, first, starts, ends, step, unit, always)
+    is_moved = step < _DAILY and zone != "UTC"
+    local = _moved(bars.timestamps, "UTC", zone) if is_moved else bars.timestamps
+    if step < _DAILY and not always:
+        _check_sessions(local, step, zone)
+    starts, ends = _bounds(local, count, unit, always)
+    first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+    names = _moved(starts[first], zone, "UTC") if is_moved and unit in ("m", "h") else starts[first]
+    made = _aggregated(bars, first, names)
+    partial = _partial(local, len(first), starts[0], ends[-1], step, unit, always)
     if keep_partial:
         return Resampled(made, tuple(spelled(made.timestamps[i]) for i in partial))
     kept = np.setdiff1d(np.arange(len(first)), partial)
     if len(kept) < 2:
         who = f"{bars.source}: " * bool(bars.source)
         raise InputError(f"{who}fewer than 2 whole bars of {interval} are in {bars.span}")
-    names = tuple(spelled(made.timestamps[i]) for i in partial)
-    return Resampled(made.rows(int(kept[0]), int(kept[-1])), names)
+    dropped = tuple(spelled(made.timestamps[i]) for i in partial)
+    return Resampled(made.rows(int(kept[0]), int(kept[-1])), dropped)
 
 
 def _parts(interval: str) -> tuple[int, str]:
@@ -89,34 +94,24 @@ def _check_divides(interval: str, width: int, unit: str, step: float) -> None:
         raise InputError(f"{interval}: {own}, which is no part of it")
 
 
-def _labels(
-    stamps: Array, count: int, unit: str, step: float, zone: str, always: bool
-) -> tuple[Array, Array, Array]:
-    """For each bar the one that it goes into, by number, and where that starts and ends: [T] each.
-
-    Times within the day are UTC, those of days and longer bars dates.
-    """
-    local = stamps if step >= _DAILY or zone == "UTC" else _moved(stamps, "UTC", zone)
+def _bounds(local: Array, count: int, unit: str, always: bool) -> tuple[Array, Array]:
+    """For each bar, named on the local clock, start and end of the one that it goes into: [T] each."""
     days = local.astype("datetime64[D]")
-    if step < _DAILY and not always:
-        _check_sessions(local, days, step, zone)
     if unit == "mo":
-        months = days.astype("datetime64[M]").astype(int) // count
-        starts = (months * count).astype("datetime64[M]")
-        return months, starts.astype("datetime64[D]"), (starts + count).astype("datetime64[D]")
+        starts = (days.astype("datetime64[M]").astype(int) // count * count).astype("datetime64[M]")
+        return starts.astype("datetime64[D]"), (starts + count).astype("datetime64[D]")
     if unit == "wk":
         monday = days - (days.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-        return monday.astype(int), monday, monday + 7
+        return monday, monday + 7
     if unit == "d":
-        return days.astype(int), days, days + 1
+        return days, days + 1
     width = np.timedelta64(count * _UNITS[unit], "s")
     opens = days.astype(local.dtype)
     if not always:
         _, first, session = np.unique(days, return_index=True, return_inverse=True)
         opens = local[first][session]
-    place = (local - opens) // width
-    starts = _moved(opens + place * width, zone, "UTC") if zone != "UTC" else opens + place * width
-    return days.astype(int) * _DAY + place, starts, starts + width
+    starts = opens + (local - opens) // width * width
+    return starts, starts + width
 
 
 def _moved(stamps: Array, zone: str, target: str) -> Array:
@@ -124,8 +119,9 @@ def _moved(stamps: Array, zone: str, target: str) -> Array:
     return index.tz_convert(target).tz_localize(None).to_numpy().astype("datetime64[us]")
 
 
-def _check_sessions(local: Array, days: Array, step: float, zone: str) -> None:
+def _check_sessions(local: Array, step: float, zone: str) -> None:
     """Raise InputError where a session seems to go on at midnight, for its bars would be torn apart."""
+    days = local.astype("datetime64[D]")
     goes_on = (np.diff(local) <= np.timedelta64(int(step), "s")) & (days[1:] != days[:-1])
     if goes_on.any():
         when = spelled(local[1:][goes_on][0])
@@ -161,36 +157,31 @@ def _aggregated(bars: Bars, first: Array, labels: Array) -> Bars:
 
 
 def _partial(
-    stamps: Array, first: Array, starts: Array, ends: Array, step: float, unit: str, always: bool
+    local: Array, bars: int, start: np.datetime64, end: np.datetime64, step: float, unit: str, always: bool
 ) -> list[int]:
-    """Which of the first and the last new bar the data do not fill."""
-    length = np.timedelta64(int(step), "s")
-    if always and step < _DAILY:
-        lacks_start, lacks_end = stamps[0] > starts[0], stamps[-1] + length < ends[-1]
-    elif always:
-        days = stamps.astype("datetime64[D]")
-        lacks_start, lacks_end = days[0] > starts[0], days[-1] + 1 < ends[-1]
-    else:
-        lacks_start, lacks_end = _lacks_sessions(stamps, starts, ends, step, unit)
-    return [0] * bool(lacks_start) + [len(first) - 1] * bool(lacks_end)
+    """Which of the first and the last new bar, from `start` and to `end`, the data do not fill."""
+    length = np.timedelta64(int(step) if step < _DAILY else _DAY, "s")
+    early, late = bool(local[0] > start), bool(local[-1] + length < end)
+    if not always:
+        early, late = _lacks_sessions(local, early, late, step, unit)
+        if unit in ("wk", "mo"):
+            days = local.astype("datetime64[D]")
+            closed = holidays(start, end)
+            early |= bool(np.busday_count(start, days[0], holidays=closed))
+            late |= bool(np.busday_count(days[-1] + 1, end, holidays=closed))
+    return [0] * early + [bars - 1] * late
 
 
-def _lacks_sessions(stamps: Array, starts: Array, ends: Array, step: float, unit: str) -> tuple[bool, bool]:
-    """Whether the first bar lacks something in front, and the last one something behind."""
-    days = stamps.astype("datetime64[D]")
-    early = late = False
-    if step < _DAILY:
-        sessions, opening = np.unique(days, return_index=True)
-        closing = np.append(opening[1:], len(stamps)) - 1
-        opens, closes = (stamps[opening] - sessions), (stamps[closing] - sessions)
-        early = len(sessions) > 1 and opens[0] > np.median(opens[1 : 1 + _SESSIONS])
-        late = len(sessions) > 1 and closes[-1] < np.median(closes[-1 - _SESSIONS : -1])
-        if unit in ("m", "h"):
-            length = np.timedelta64(int(step), "s")
-            return bool(early), bool(late and stamps[-1] + length < ends[-1])
-    if unit in ("wk", "mo"):
-        begin, end = starts[0].astype("datetime64[D]"), ends[-1].astype("datetime64[D]")
-        closed = holidays(begin, end)
-        early |= bool(np.busday_count(begin, days[0], holidays=closed))
-        late |= bool(np.busday_count(days[-1] + 1, end, holidays=closed))
-    return bool(early), bool(late)
+def _lacks_sessions(local: Array, early: bool, late: bool, step: float, unit: str) -> tuple[bool, bool]:
+    """Whether the first session begins later, and the last one stops earlier, than those beside it do."""
+    if step >= _DAILY:
+        return False, False
+    days = local.astype("datetime64[D]")
+    sessions, opening = np.unique(days, return_index=True)
+    if len(sessions) < 2:
+        return False, unit in ("m", "h") and late
+    closing = np.append(opening[1:], len(local)) - 1
+    opens, closes = local[opening] - sessions, local[closing] - sessions
+    early = bool(opens[0] > np.median(opens[1 : 1 + _SESSIONS]))
+    is_short = bool(closes[-1] < np.median(closes[-1 - _SESSIONS : -1]))
+    return early, is_short and (late or unit not in ("m", "h"))
