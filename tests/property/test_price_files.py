@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.layouts import LAYOUTS
 from tradebot.core import InputError
+from tradebot.prices import numbers
 from tradebot.prices.bars import PRICES, Bars
+from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 from tradebot.prices.sources import file
 
 HEADER = "date,open,high,low,close,volume"
@@ -67,12 +70,20 @@ def valid(bars: Bars) -> bool:
     )
 
 
-def read_or_refuse(content: bytes, name: str = "aaa.csv") -> None:
+ANSWERS = st.builds(
+    ReadConfig,
+    dates=st.sampled_from([None, "day-first", "month-first"]),
+    decimal=st.sampled_from([None, "point", "comma"]),
+    timezone=st.sampled_from(["UTC", "America/New_York", "Asia/Tokyo"]),
+)
+
+
+def read_or_refuse(content: bytes, name: str = "aaa.csv", how: ReadConfig = AS_WRITTEN) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
         try:
-            bars = file.read(path)
+            bars = file.read(path, how=how)
         except InputError as error:
             assert len(str(error).splitlines()) == 1 and str(error).startswith(str(path))
         else:
@@ -80,7 +91,18 @@ def read_or_refuse(content: bytes, name: str = "aaa.csv") -> None:
 
 
 @given(
-    st.sampled_from([b"", b"PAR1", b"\x1f\x8b", HEADER.encode() + b"\n", b"\xef\xbb\xbf"]),
+    st.sampled_from(
+        [
+            b"",
+            b"PAR1",
+            b"\x1f\x8b",
+            b"PK\x03\x04",
+            b"\xff\xfe",
+            b"sep=;\n",
+            HEADER.encode() + b"\n",
+            b"\xef\xbb\xbf",
+        ]
+    ),
     st.binary(max_size=200),
 )
 @settings(deadline=None, max_examples=200)
@@ -164,3 +186,65 @@ def test_bars_that_were_written_are_read_back_to_the_last_bit_in_whatever_order(
         path = Path(folder) / f"{bars.symbols[0]}.csv"
         path.write_bytes(written)
         assert file.read(path).select(bars.symbols).fingerprint == bars.select(bars.symbols).fingerprint
+
+
+@st.composite
+def spoiled_files(draw: st.DrawFn) -> tuple[bytes, str]:
+    """A vendor's file with bytes changed, a piece cut out or repeated, or one of another vendor's put in."""
+    layout = draw(st.sampled_from(sorted(LAYOUTS)))
+    content, name = bytearray(LAYOUTS[layout].content), LAYOUTS[layout].name
+    for _ in range(draw(st.integers(1, 3))):
+        first, last = sorted(draw(st.integers(0, len(content))) for _ in range(2))
+        match draw(st.sampled_from(["flip", "cut", "repeat", "splice"])):
+            case "flip" if first < len(content):
+                content[first] = draw(st.integers(0, 255))
+            case "cut":
+                del content[first:last]
+            case "repeat":
+                content[last:last] = content[first:last]
+            case "splice":
+                other = LAYOUTS[draw(st.sampled_from(sorted(LAYOUTS)))].content
+                content[first:] = other[min(first, len(other)) :]
+    return bytes(content), name
+
+
+@given(spoiled_files(), ANSWERS)
+@settings(deadline=None, max_examples=100)
+def test_a_spoiled_file_of_any_vendor_is_read_or_refused(spoiled: tuple[bytes, str], how: ReadConfig) -> None:
+    read_or_refuse(*spoiled, how)
+
+
+@given(st.sampled_from(sorted(LAYOUTS)), st.data(), ANSWERS)
+@settings(deadline=None, max_examples=100)
+def test_a_file_of_any_vendor_with_cells_swapped_is_read_or_refused(
+    layout: str, data: st.DataObject, how: ReadConfig
+) -> None:
+    content, name = LAYOUTS[layout].content, LAYOUTS[layout].name
+    separator = max((b",", b";", b"\t"), key=content.count)
+    rows = [line.split(separator) for line in content.split(b"\n")]
+    places = [(i, j) for i, row in enumerate(rows) for j in range(len(row))]
+    for _ in range(data.draw(st.integers(1, 4))):
+        (a, b), (c, d) = (data.draw(st.sampled_from(places)) for _ in range(2))
+        rows[a][b], rows[c][d] = rows[c][d], rows[a][b]
+    read_or_refuse(b"\n".join(separator.join(row) for row in rows), name, how)
+
+
+NUMERALS = st.from_regex(r"[-+$€]?[0-9]{0,4}([., '][0-9]{1,3}){0,3}[eEkMB%]?[0-9]?", fullmatch=True)
+
+
+@given(st.lists(st.tuples(NUMERALS, NUMERALS, NUMERALS, NUMERALS), min_size=2, max_size=5), ANSWERS)
+@settings(deadline=None, max_examples=50)
+def test_any_spelling_of_numbers_is_read_or_refused(rows: list[tuple[str, ...]], how: ReadConfig) -> None:
+    lines = [";".join([f"2020-01-0{day}", *row]) for day, row in enumerate(rows, 2)]
+    read_or_refuse("\n".join(["date;open;high;low;close", *lines]).encode(), how=how)
+
+
+@given(st.floats(1e-3, 1e9), st.sampled_from(["point", "comma"]), st.booleans())
+def test_a_number_written_in_any_way_is_read_to_the_last_bit(
+    value: float, decimal: str, grouped: bool
+) -> None:
+    text = f"{value:{',' * grouped}.4f}"
+    text = text if decimal == "point" else text.translate(str.maketrans(",.", ".,"))
+    column = pd.Series([text, "1"], dtype="str")
+    read = numbers.parse({("", "open"): column}, None, "").values["", "open"][0]
+    assert read == float(f"{value:.4f}")

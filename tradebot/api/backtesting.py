@@ -12,7 +12,7 @@ import numpy as np
 from tradebot import files, plugins, runs
 from tradebot.api.experiment import TRADING
 from tradebot.api.observing import observe
-from tradebot.api.prices import is_stock, load, resolve, unknown
+from tradebot.api.prices import is_stock, resolve, unknown
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
@@ -27,6 +27,7 @@ from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
+from tradebot.prices.reading import ReadConfig
 from tradebot.strategies import own, rules
 
 JUMP = 0.1  # log of raw over adjusted prices, from bar to bar, that is no dividend any more
@@ -51,7 +52,8 @@ def backtest(
     """Backtest a run (its members and their ensemble), a rule, or a strategy of your own.
 
     A run is tested on its own symbols from the first bar after its training, with its own account and costs,
-    unless others are given (`terms`: the fields of `Broker` and `Costs`, e.g. `cash=`, `fees="us-stocks"`).
+    unless others are given (`terms`: the fields of `Broker`, `Costs` and `ReadConfig`, e.g. `cash=`,
+    `fees="us-stocks"`, `dates="day-first"`).
     `strategy` is a function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if
     it looks ahead. `raw` asks for raw prices or adjusted ones. `baselines` are rules, by default those that
     suit the number of symbols. What comes out is written into the new folder `out`, by default one in the
@@ -67,7 +69,7 @@ def backtest(
     market, paid = _terms(run, terms)
     market = market if raw is None else market.model_copy(update={"raw": raw})
     plugin = plugins.load(strategy) if strategy else None
-    bars = history(run, listed(symbols), data, market.raw)
+    bars = history(run, listed(symbols), data, market.raw, market)
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
@@ -88,7 +90,7 @@ def backtest(
     )
     is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
     warning = _changed(run, bars) if run and is_own else ""
-    jumps = _jumps(tested, history(run, listed(symbols), data, raw=False)) if market.raw else ""
+    jumps = _jumps(tested, history(run, listed(symbols), data, False, market)) if market.raw else ""
     warning = "; ".join(filter(None, [warning, jumps]))
     facts = _facts(run, plugin, command)
     if warning:
@@ -147,28 +149,30 @@ def check_trades(run: Run, purpose: str) -> None:
 
 def _terms(run: Run | None, terms: Mapping[str, Any]) -> tuple[TradingConfig, Costs]:
     """Those of the run, or the defaults, with what is given instead."""
-    sections: dict[str, type[Config]] = {"account": Broker, "costs": Costs}
+    sections: dict[str, type[Config]] = {"account": Broker, "costs": Costs, "reading": ReadConfig}
     given = distribute({key: value for key, value in terms.items() if value is not None}, sections)
     market = run.experiment.market.model_dump() if run else {}
     paid = run.experiment.costs.model_dump() if run else {}
-    return build(TradingConfig, market | given["account"]), build(Costs, instead(paid, given["costs"]))
+    return build(TradingConfig, market | given["account"] | given["reading"]), build(
+        Costs, instead(paid, given["costs"])
+    )
 
 
-def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool) -> Bars:
+def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool, how: ReadConfig) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
     if run and sorted(symbols) == sorted(trained := _training_data(run).symbols):
         symbols = trained  # each observation and action is one symbol's, by its place
     if symbols and not data and symbols != own.symbols and is_stock(own.data):
-        return resolve(symbols, "", raw)  # another symbol may have come from elsewhere
+        return resolve(symbols, "", raw, how)  # another symbol may have come from elsewhere
     if symbols or not data:
-        return resolve(symbols or own.symbols, data or own.data, raw)
+        return resolve(symbols or own.symbols, data or own.data, raw, how)
     if run is None:
-        return resolve((), data, raw)
+        return resolve((), data, raw, how)
     trained = _training_data(run).symbols
-    if not is_stock(data) and len(load(source=data).symbols) == len(trained) == 1:
-        return resolve((), data, raw)  # it holds one symbol, be it another one than the run's
-    return resolve(trained, data, raw)
+    if not is_stock(data) and len(resolve((), data, raw, how).symbols) == len(trained) == 1:
+        return resolve((), data, raw, how)  # it holds one symbol, be it another one than the run's
+    return resolve(trained, data, raw, how)
 
 
 def play(

@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import pandas as pd
 
 from tradebot.api.prices import unknown
-from tradebot.config import listed
+from tradebot.config import build, check_keys, listed
 from tradebot.core import InputError
 from tradebot.prices import store
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import first_and_last_day, spelled
+from tradebot.prices.reading import ReadConfig
 from tradebot.prices.sources import file, sample
 from tradebot.prices.sources.table import Table
 
@@ -41,6 +42,7 @@ class FetchResult(NamedTuple):
 
     source: str
     symbols: tuple[Fetched, ...]
+    columns: dict[str, str] | None = None  # of a price file: what -> the column it was read from and how
 
     @property
     def failed(self) -> list[Fetched]:
@@ -56,6 +58,7 @@ class FetchResult(NamedTuple):
         """To be read by programs: null where there is nothing to say."""
         return {
             "source": self.source,
+            "columns": self.columns,
             "symbols": [
                 {
                     name: None if value == "" else value
@@ -94,6 +97,7 @@ def fetch(
     cache_dir: str | Path | None = None,
     timeout: float = 10.0,
     progress: Progress | None = None,
+    **reading: Any,
 ) -> FetchResult:
     """Get prices from `yahoo`, a price `file` (at `path`) or the `sample`, and keep them for `load`.
 
@@ -101,7 +105,8 @@ def fetch(
     extended: the source is asked for the stored and the new span in one, and if it adjusted its prices anew
     since then its answer replaces what was stored. `refresh` lets the answer replace it in any case. What
     fails leaves what is stored as it is; look at `failed` of the result. `timeout` [s] bounds each request,
-    `cache_dir` goes before $TRADEBOT_CACHE and the system's cache. Raises InputError for wrong arguments.
+    `cache_dir` goes before $TRADEBOT_CACHE and the system's cache. `reading` answers what the text of a price
+    file leaves open, see `ReadConfig`. Raises InputError for wrong arguments.
 
     >>> fetch("AAPL, MSFT", start="2015").failed
     []
@@ -109,7 +114,7 @@ def fetch(
     if source not in store.SOURCES:
         raise unknown("source", source, store.SOURCES)
     first, last = _span(start, end)
-    supply = _supply(source, interval, path, timeout)
+    supply = _supply(source, interval, path, timeout, reading)
     wanted = [symbol.upper() if source == "yahoo" else symbol for symbol in listed(symbols)]
     if not wanted and isinstance(supply, Table) and source == "file":
         wanted = supply.symbols
@@ -121,14 +126,22 @@ def fetch(
         if progress:
             progress(i, len(wanted), f"fetching {symbol}")
         made.append(_one(cache, source, supply, symbol, first, last, refresh))
-    return FetchResult(source, tuple(made))
+    return FetchResult(source, tuple(made), supply.columns if isinstance(supply, Table) else None)
 
 
-def _supply(source: str, interval: str | None, path: str | Path | None, timeout: float) -> Source:
+def _supply(
+    source: str, interval: str | None, path: str | Path | None, timeout: float, reading: dict[str, Any]
+) -> Source:
+    check_keys(reading, ReadConfig.model_fields)
+    if reading and source != "file":
+        raise InputError(
+            f"{', '.join(reading)}: only a price file is read so, with --source file --file PATH"
+        )
     if (path is not None) != (source == "file"):
         raise InputError("a price file is fetched with both: --source file --file PATH")
     if source == "file":
-        return Table(str(path), file.table(str(path)), interval)
+        rows, columns = file.tidy(str(path), build(ReadConfig, reading))
+        return Table(str(path), rows, interval, columns)
     if source == "sample":
         return Table("sample", sample.table(), interval)
     from tradebot.prices.sources import yahoo  # takes half a second to load

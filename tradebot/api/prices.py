@@ -6,12 +6,15 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tradebot.config import listed, suggestion
+from tradebot.config import build, listed, suggestion
 from tradebot.core import InputError
 from tradebot.market import synthetic
 from tradebot.prices import store
 from tradebot.prices.bars import Bars
+from tradebot.prices.reading import AS_WRITTEN, ReadConfig
+from tradebot.prices.resample import resample
 from tradebot.prices.sources import file, sample
 
 SAMPLE = "sample"
@@ -24,6 +27,9 @@ def load(
     start: str | None = None,
     end: str | None = None,
     adjusted: bool = True,
+    interval: str | None = None,
+    day_zone: str = "UTC",
+    **reading: Any,
 ) -> Bars:
     """Prices of one or more symbols.
 
@@ -32,33 +38,38 @@ def load(
     and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
     splits and dividends where the source says how. start and end are dates, months or years, both included.
     Several symbols get one calendar, see `Bars.missing`: a stock beside a coin lacks the weekends.
-    Raises InputError for what cannot be found or read.
+    `interval` makes longer bars of them, such as 4h, 1d or 1wk, by the clock of `day_zone`: see `resample`.
+    `reading` answers what the text of a price file leaves open: `dates="day-first"`, `decimal="comma"`,
+    `timezone="America/New_York"`, see `ReadConfig`. Raises InputError for what cannot be found or read.
 
     >>> load("AAPL").close[-1, 0]        # fetched, or from the shipped sample
     >>> load(source="prices.csv")        # every symbol of the file
     """
-    wanted = listed(symbols)
-    source = str(source) or source_of(wanted)
-    if source in ("", SAMPLE):
-        if not wanted:
-            raise InputError(f"say which symbol: {', '.join(sample.symbols())}")
-        bars = sample.read(wanted, adjusted=adjusted)
-    elif is_stock(source):
-        bars = _fetched(wanted, source, adjusted)
-    else:
-        if source.startswith(synthetic.PREFIX):
-            bars = replace(synthetic.read(source), adjusted=adjusted)  # nothing to adjust
-        else:
-            bars = file.read(source, adjusted=adjusted)
-        bars = bars.select(wanted) if wanted else bars
+    bars = _bars(listed(symbols), str(source), adjusted, build(ReadConfig, reading))
+    bars = resample(bars, interval, zone=day_zone).bars if interval else bars
     return bars.between(start, end) if start or end else bars
 
 
-def resolve(symbols: Sequence[str], data: str, raw: bool = False) -> Bars:
-    """The full history of the symbols that --symbols and --data name, raw or adjusted."""
+def _bars(wanted: tuple[str, ...], source: str, adjusted: bool, how: ReadConfig) -> Bars:
+    source = source or source_of(wanted)
+    if source in ("", SAMPLE):
+        if not wanted:
+            raise InputError(f"say which symbol: {', '.join(sample.symbols())}")
+        return sample.read(wanted, adjusted=adjusted)
+    if is_stock(source):
+        return _fetched(wanted, source, adjusted)
+    if source.startswith(synthetic.PREFIX):
+        bars = replace(synthetic.read(source), adjusted=adjusted)  # nothing to adjust
+    else:
+        bars = file.read(source, adjusted=adjusted, how=how)
+    return bars.select(wanted) if wanted else bars
+
+
+def resolve(symbols: Sequence[str], data: str, raw: bool = False, how: ReadConfig = AS_WRITTEN) -> Bars:
+    """The full history of the symbols that --symbols and --data name, raw or adjusted; `how` reads a file."""
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
-    return load(symbols, data, adjusted=not raw)
+    return _bars(listed(symbols), data, not raw, how)
 
 
 def source_of(symbols: Sequence[str]) -> str:

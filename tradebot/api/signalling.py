@@ -16,12 +16,13 @@ from tradebot.api.backtesting import after_training, check_trades, history, over
 from tradebot.api.run import Run, open_run
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
-from tradebot.config import listed
+from tradebot.config import build, listed
 from tradebot.market import synthetic
 from tradebot.market.configs import Broker
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 from tradebot.prices.freshness import is_stale
+from tradebot.prices.reading import ReadConfig
 
 Order = Literal["buy", "sell", "hold", "liquidation", "ruined"]
 
@@ -92,21 +93,24 @@ def signal(
     data: str = "",
     start: str | None = None,
     now: datetime | None = None,
+    **reading: Any,
 ) -> Signal:
     """What each member and the ensemble of a run would hold at the next open, given the latest bar.
 
     A decision depends on the account as well, which is therefore played with the run's cash and costs from
     `start`: by default the first bar after the training, or the first usable one if there are not two after
-    it. `now` (with its time zone) judges whether the prices are stale. Raises InputError for a run that does
+    it. `now` (with its time zone) judges whether the prices are stale, `reading` are
+    fields of `ReadConfig` instead of the run's. Raises InputError for a run that does
     not trade and for prices that cannot be had or are too few.
 
     >>> signal("my-run").ensemble[0].request
     """
     run = run if isinstance(run, Run) else open_run(run)
     check_trades(run, "trade")
-    bars = history(run, listed(symbols), data, run.experiment.market.raw)
-    after = start or after_training(run, bars)
     market, costs = run.experiment.market, run.experiment.costs
+    how = build(ReadConfig, {name: getattr(market, name) for name in ReadConfig.model_fields} | reading)
+    bars = history(run, listed(symbols), data, market.raw, how)
+    after = start or after_training(run, bars)
     first, last, members = play(run, bars, market, costs, after, None)
     seen = bars.rows(first, last)
     in_sample = overlaps(run, seen)

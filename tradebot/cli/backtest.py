@@ -11,6 +11,7 @@ from tradebot.cli import console
 from tradebot.cli.flags import with_flags
 from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
+from tradebot.prices.reading import ReadConfig
 
 RUN_OR_RULE = typer.Argument(
     help="A run (its folder, or its name under runs/) or a rule: buy_and_hold, flat, sma_cross, momentum,"
@@ -88,6 +89,7 @@ def backtest(
 command = with_flags(
     backtest,
     {
+        "Price file (default: as the run read its own)": ReadConfig,
         "Account (default: the run's; for a rule as shown)": Broker,
         "Costs (default: the run's; for a rule as shown)": Costs,
     },

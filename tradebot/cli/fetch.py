@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tradebot.cli import console
+from tradebot.cli.flags import with_flags
+from tradebot.prices.reading import ReadConfig, told
 
 if TYPE_CHECKING:
     from tradebot.api import FetchResult
@@ -45,6 +47,8 @@ def fetch(
     cache_dir: Annotated[Path | None, CACHE] = None,
     timeout: Annotated[float, TIMEOUT] = 10.0,
     json: console.Json = False,
+    *,
+    settings: dict[str, Any],
 ) -> None:
     """Get prices and keep them: --symbols of the other commands finds them, before the shipped sample.
 
@@ -68,6 +72,7 @@ def fetch(
             cache_dir=cache_dir,
             timeout=timeout,
             progress=progress,
+            **settings,
         )
     if json:
         console.print_json(result.to_dict())
@@ -78,7 +83,12 @@ def fetch(
     raise typer.Exit(_code(result))
 
 
+command = with_flags(fetch, {"Price file (--source file)": ReadConfig})
+
+
 def _print(result: FetchResult) -> None:
+    if result.columns:
+        print(told(result.columns))
     rows = [
         [one.symbol, one.status, f"{one.rows:,}" if one.rows else "", one.start, one.end, _note(one)]
         for one in result.symbols

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tradebot.cli import console
+from tradebot.cli.flags import with_flags
+from tradebot.prices.reading import ReadConfig
 
 if TYPE_CHECKING:
     from tradebot.api import Signal
@@ -26,6 +28,8 @@ def signal(
     data: Annotated[str, DATA] = "",
     start: Annotated[str | None, START] = None,
     json: console.Json = False,
+    *,
+    settings: dict[str, Any],
 ) -> None:
     """What a run would hold at the next open, given the latest bar.
 
@@ -34,13 +38,16 @@ def signal(
     from tradebot import api
 
     with console.progress_bar("deciding"):
-        found = api.signal(run, symbols=symbols, data=data, start=start)
+        found = api.signal(run, symbols=symbols, data=data, start=start, **settings)
     if found.warning:
         console.complain(found.warning)
     if json:
         console.print_json(found.to_dict())
     else:
         _print(found)
+
+
+command = with_flags(signal, {"Price file (default: as the run read its own)": ReadConfig})
 
 
 def _print(found: Signal) -> None:

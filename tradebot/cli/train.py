@@ -17,6 +17,7 @@ from tradebot.config import Config
 from tradebot.core import InputError
 from tradebot.market.configs import Broker, TradingConfig
 from tradebot.market.costs import Costs
+from tradebot.prices.reading import ReadConfig
 from tradebot.rl.configs import RunConfig
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def _command_for(agent: str) -> None:
     panels: dict[str, type[Config]] = {
         "Training": RunConfig,
         "Market": TradingConfig,
+        "Price file": ReadConfig,
         "Account": Broker,
         "Costs": Costs,
         f"Hyperparameters of {agent}": model,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from tradebot.config import Config, suggestion
+from tradebot.prices.reading import ReadConfig
 
 REWARDS = ("log-return", "return", "differential-sharpe", "volatility-penalised")  # see market.rewards
 ActionScheme = Literal["long-flat", "long-short", "weights", "orders"]
@@ -43,8 +44,8 @@ class Broker(Config):
     )
 
 
-class TradingConfig(Broker):
-    """What is traded, seen and allowed: one portfolio of all symbols."""
+class TradingConfig(Broker, ReadConfig):
+    """What is traded, how its file is read, what is seen and allowed: one portfolio of all symbols."""
 
     symbols: tuple[str, ...] = Field(
         (), description="Symbols to trade, separated by commas (fetched, of the sample, or of --data)"

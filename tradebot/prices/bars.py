@@ -14,6 +14,7 @@ import pandas as pd
 from tradebot.core import Array, InputError
 from tradebot.prices import calendars, layouts
 from tradebot.prices.dates import spelled
+from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")
@@ -136,16 +137,23 @@ class Bars:
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, *, source: str = "", symbol: str | None = None, adjusted: bool = True
+        cls,
+        frame: pd.DataFrame,
+        *,
+        source: str = "",
+        symbol: str | None = None,
+        adjusted: bool = True,
+        how: ReadConfig = AS_WRITTEN,
     ) -> Bars:
         """Any table of prices, wide or long, as `layouts` reads it; `symbol` names it if the table does not.
 
         With an adj_close column and `adjusted`, open, high, low and close are scaled by adj_close / close;
         the volume stays, because the part of that factor which is due to splits is not known. Without an
-        adj_close column the prices are taken as they are; without a volume column the volume is 0. InputError
-        for a fault.
+        adj_close column the prices are taken as they are; without a volume column the volume is 0. `how`
+        answers what dates and numbers leave open. InputError for a fault.
         """
-        stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=f"{source}: " if source else "")
+        place = f"{source}: " if source else ""
+        stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=place, how=how)
         adj_close = columns.pop("adj_close", None)
         bars = cls(stamps, symbols, **columns, adjusted=adjusted, source=source)
         return bars if adj_close is None or not adjusted else _scaled(bars, adj_close)

@@ -50,14 +50,14 @@ def is_stale(timestamps: Array, now: np.datetime64) -> bool:
     days = timestamps.astype("datetime64[D]")
     today = min(now, last + _ENOUGH).astype("datetime64[D]")
     coming = np.arange(days[-1], today + 1)
-    sessions = coming[np.is_busday(coming, holidays=_holidays(days[-1], today))]
+    sessions = coming[np.is_busday(coming, holidays=holidays(days[-1], today))]
     model = days[days < days[-1]][-1] if days[0] < days[-1] else days[0]
     times = timestamps[days == model] - model
     expected = sessions[:, None] + times
     return bool(((expected > last) & (expected + step <= now)).any())
 
 
-def _holidays(first: np.datetime64, last: np.datetime64) -> Array:
+def holidays(first: np.datetime64, last: np.datetime64) -> Array:
     """Weekdays from `first` to `last` on which the exchange rests."""
     span = pd.Timestamp(first), pd.Timestamp(last)
     return np.concatenate([holiday.dates(*span).to_numpy() for holiday in _CLOSED]).astype("datetime64[D]")

@@ -1,53 +1,54 @@
-"""Which column is what: tables of prices in common spellings, wide or long, read into aligned arrays."""
+"""Tables of prices in common layouts, wide or long, read into a long one, and that into aligned arrays."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
+from tradebot.prices import numbers
+from tradebot.prices.alignment import aligned
+from tradebot.prices.columns import (
+    CLOCK,
+    NUMBERS,
+    REQUIRED,
+    TICKS,
+    Columns,
+    canonical,
+    plain_columns,
+    position_of,
+    require,
+    wide_columns,
+)
 from tradebot.prices.dates import read_dates, spelled
+from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 
-# What columns are called once case, blanks and _ . < > * are ignored; the first spelling there is counts.
-SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "date": ("datetime", "timestamp", "date", "time", "index", "unnamed:0"),
-    "symbol": ("symbol", "ticker", "tic", "code", "name"),
-    "open": ("open", "o", "openprice"),
-    "high": ("high", "h", "highprice"),
-    "low": ("low", "l", "lowprice"),
-    "close": ("close", "c", "last", "price", "closeprice", "closingprice"),
-    "volume": ("volume", "vol", "v", "totalvolume", "tradingvolume", "sharestraded"),
-    "adj_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted"),
-}
-_REQUIRED = ("open", "high", "low", "close")
-_NUMBERS = (*_REQUIRED, "volume", "adj_close")
-_FIELD, _GAP = r"(adj(?:usted)?[\s_.]?close|open|high|low|close|last|price|volume|vol)", r"[\s_.:|-]+"
-_FIELD_FIRST = re.compile(f"{_FIELD}{_GAP}(.+)", re.IGNORECASE)  # Close AAPL
-_SYMBOL_FIRST = re.compile(f"(.+?){_GAP}{_FIELD}", re.IGNORECASE)  # AAPL_close
+_NEUTRAL = {"volume": 0.0, "dividends": 0.0, "splits": 1.0}  # where a table says nothing
 
-_ENOUGH = 10  # bars, to tell how far apart a symbol's bars are
-_HOUR = np.timedelta64(1, "h")
 
-Columns = dict[str, int]  # what -> position of the column
+class Tidy(NamedTuple):
+    """A table of prices as a long one."""
+
+    rows: pd.DataFrame  # date, symbol, open .. volume; adj_close, dividends and splits where they are told
+    columns: dict[str, str]  # what -> the column it was read from and how, to be read by a person
 
 
 def read(
-    frame: pd.DataFrame, *, symbol: str | None, place: str
+    frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig = AS_WRITTEN
 ) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
     """Timestamps [T] datetime64[us], symbols [A]; open .. volume, perhaps adj_close [T, A] float64, missing.
 
     Rows are sorted by date. Several symbols get one calendar: the dates that any of them has, from the first
     that all have to the earliest last one. Where a symbol lacks a date `missing` [T, A] is True, prices are
     its last close and volume is 0. Long tables may have a symbol column, else `symbol` is their name. Wide
-    ones have a column per symbol and field, such as `AAPL_close`, `Close AAPL` or the pair ("Close", "AAPL");
-    where all fields of a symbol are empty it did not trade. Without a volume column the volume is 0. The
+    ones have a column per symbol and field, such as `AAPL_close`, `Close AAPL` or the pair ("Close", "AAPL").
+    Where all prices of a symbol are empty it did not trade. Without a volume column the volume is 0. The
     numbers are not judged here. Raises InputError, which starts with `place`.
     """
     try:
-        return _aligned(tidy(frame, symbol=symbol, place=place), place)
+        return aligned(tidy(frame, symbol=symbol, place=place, how=how).rows, place)
     except UnicodeError as error:
         raise InputError(f"{place}cells must be numbers, dates or text in UTF-8 ({error})") from None
 
@@ -60,113 +61,66 @@ def check_symbol(symbol: str, place: str) -> None:
         )
 
 
-def canonical(name: Hashable) -> str:
-    """A column's name without case, blanks, _ . < > * and a "1." in front."""
-    return re.sub(r"^\d+\.|[\s_.<>*]", "", str(name)).lower()
-
-
-def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str) -> pd.DataFrame:
-    """A long table: date, symbol, open, high, low, close, volume and, if there is one, adj_close.
-
-    Read as by `read`, before symbols are aligned.
-    """
+def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig = AS_WRITTEN) -> Tidy:
+    """A long table of raw prices, read as by `read`, before symbols are aligned."""
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(allow_duplicates=True)
     if not len(frame):
         raise InputError(f"{place}no rows of prices in it")
-    plain = _plain_columns(frame, place)
-    wide = {} if plain.keys() >= set(_REQUIRED) else _wide_columns(frame)
+    plain = plain_columns(frame.columns, place)
+    wide = {} if plain.keys() >= set(REQUIRED) else wide_columns(frame.columns)
     for name, columns in wide.items():
         check_symbol(name, place)
-        _require(plain | columns, f"{place}{name}: ", frame)
+        require(plain | columns, f"{place}{name}: ", frame.columns)
     if not wide:
-        _require(plain, place, frame)
-    dates = _dates(frame, plain, place)
-    if not wide:
-        return _numbers(frame, dates, _names(frame, plain, symbol, place), plain, place)
-    parts = []
-    for name, columns in wide.items():
-        traded = frame.iloc[:, list(columns.values())].notna().any(axis=1)
-        names = pd.Series(name, index=frame.index, dtype="str")
-        parts.append(_numbers(frame[traded], dates[traded], names[traded], columns, place))
-    return pd.concat(parts, ignore_index=True)
+        require(plain, place, frame.columns)
+    dates, note = _dates(frame, plain, place, how)
+    if wide:
+        names = {name: pd.Series(name, index=frame.index, dtype="str") for name in wide}
+    else:
+        names = {"": _names(frame, plain, symbol, place)}
+    groups = {name: _with_ticks(frame, columns) for name, columns in (wide or {"": plain}).items()}
+    made = numbers.parse(
+        {(name, what): frame.iloc[:, columns[what]] for name, columns in groups.items() for what in NUMBERS
+         if what in columns},
+        how.decimal,
+        place,
+    )  # fmt: skip
+    parts = [_part(dates, names[name], name, made, place) for name in groups]
+    rows = pd.concat(parts, ignore_index=True) if wide else parts[0]
+    told = _told(frame, plain, groups, note, made)
+    if left_out := len(frame) * len(groups) - len(rows):
+        told["left out"] = f"{left_out:,} {'bars' if wide else 'rows'} without prices"
+    return Tidy(rows, told)
 
 
-def _plain_columns(frame: pd.DataFrame, place: str) -> Columns:
-    """The columns that belong to no symbol in particular."""
-    names = []
-    for name in frame.columns:
-        parts = [part for part in name if str(part).strip()] if isinstance(name, tuple) else [name]
-        names.append(canonical(parts[0]) if len(parts) == 1 else "")
-    found: Columns = {}
-    for what, spellings in SPELLINGS.items():
-        hits = next((hits for spelling in spellings if (hits := _positions(names, spelling))), [])
-        if what == "volume" and not hits:  # "Volume BTC" and "Volume USD": units traded rather than currency
-            others = [i for i, name in enumerate(names) if name.startswith("volume")]
-            hits = sorted(others, key=lambda i: "usd" in names[i])[:1]
-        if len(hits) > 1:
-            raise InputError(
-                f"{place}{_listed(frame.columns[hits])} could all be the {what}: keep one of them"
-            )
-        if hits:
-            found[what] = hits[0]
-    return found
+def _with_ticks(frame: pd.DataFrame, columns: Columns) -> Columns:
+    """Those of numbers. MetaTrader counts ticks where it knows of no volume, which is 0 then."""
+    mine = {what: position for what, position in columns.items() if what in NUMBERS}
+    ticks = position_of(frame.columns, TICKS)
+    if ticks is not None and "volume" in mine and ticks != mine["volume"]:
+        volume = pd.to_numeric(frame.iloc[:, mine["volume"]], errors="coerce")
+        mine["volume"] = ticks if (volume == 0).all() else mine["volume"]
+    return mine
 
 
-def _positions(names: list[str], wanted: str) -> list[int]:
-    return [i for i, name in enumerate(names) if name == wanted]
-
-
-def _wide_columns(frame: pd.DataFrame) -> dict[str, Columns]:
-    """Symbol -> its columns; empty if no symbol has all that is required.
-
-    Names are read with the field first and with the symbol first. The reading that completes more symbols is
-    right: LOW and OPEN are tickers too.
-    """
-    readings: tuple[dict[str, Columns], ...] = ({}, {})
-    for position, name in enumerate(frame.columns):
-        for reading, (field, symbol) in zip(readings, _field_and_symbol(name), strict=True):
-            what = next((what for what in _NUMBERS if canonical(field) in SPELLINGS[what]), None)
-            if what and symbol.strip():
-                reading.setdefault(symbol.strip(), {}).setdefault(what, position)
-    complete = [sum(columns.keys() >= set(_REQUIRED) for columns in reading.values()) for reading in readings]
-    return readings[int(np.argmax(complete))] if any(complete) else {}
-
-
-def _field_and_symbol(name: Hashable) -> tuple[tuple[str, str], tuple[str, str]]:
-    """A column's name as (field, symbol) if the field stands first, and if the symbol does; else blank."""
-    if isinstance(name, tuple):
-        first, second, *_ = (*map(str, name), "")
-        return (first, second), (second, first)
-    field_first = _FIELD_FIRST.fullmatch(str(name).strip())
-    symbol_first = _SYMBOL_FIRST.fullmatch(str(name).strip())
-    return (
-        (field_first[1], field_first[2]) if field_first else ("", ""),
-        (symbol_first[2], symbol_first[1]) if symbol_first else ("", ""),
-    )
-
-
-def _require(found: Columns, place: str, frame: pd.DataFrame) -> None:
-    missing = [what for what in ("date", *_REQUIRED) if what not in found]
-    if missing:
-        raise InputError(
-            f"{place}no column for {', '.join(missing)}; the columns are {_listed(frame.columns)}"
-        )
-
-
-def _listed(names: pd.Index) -> str:
-    shown = [repr(str(name))[:40] for name in names[:12]]
-    return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _dates(frame: pd.DataFrame, columns: Columns, place: str) -> pd.Series:
+def _dates(frame: pd.DataFrame, columns: Columns, place: str, how: ReadConfig) -> tuple[pd.Series, str]:
     """The date column, joined with a column of times of day where the table has both."""
     column = frame.iloc[:, columns["date"]]
-    clock = _positions([canonical(name) for name in frame.columns], "time")
+    clock = position_of(frame.columns, CLOCK)
     is_text = not pd.api.types.is_datetime64_any_dtype(column)
-    if clock and is_text and canonical(frame.columns[columns["date"]]) == "date":
-        column = column.astype("str") + " " + frame.iloc[:, clock[0]].astype("str")
-    return read_dates(column, place)
+    if clock is None or not is_text or canonical(frame.columns[columns["date"]]) in CLOCK:
+        return read_dates(column, place, how)
+    if canonical(frame.columns[columns["date"]]) not in ("date", "data", "dtyyyymmdd"):
+        return read_dates(column, place, how)
+    times = frame.iloc[:, clock].astype("str").str.strip()
+    digits = times.str.fullmatch(
+        r"\d+", na=False
+    )  # 93000 is half past nine, and so is 930 in a column of these
+    width = 4 if times.str.len().max() <= 4 else 6
+    times = times.where(~digits, times.str.zfill(width))
+    dates, note = read_dates(column.astype("str").str.strip() + " " + times, place, how)
+    return dates, ", ".join(filter(None, [f"with {str(frame.columns[clock])!r}", note]))
 
 
 def _names(frame: pd.DataFrame, columns: Columns, symbol: str | None, place: str) -> pd.Series:
@@ -183,84 +137,68 @@ def _names(frame: pd.DataFrame, columns: Columns, symbol: str | None, place: str
     return names
 
 
-def _numbers(
-    frame: pd.DataFrame, dates: pd.Series, names: pd.Series, columns: Columns, place: str
-) -> pd.DataFrame:
-    tidied = pd.DataFrame({"date": dates, "symbol": names})
-    for what in _NUMBERS:
-        if what in columns:
-            tidied[what] = _floats(frame.iloc[:, columns[what]], what, tidied, place)
-        elif what == "volume":
-            tidied[what] = 0.0
-    return tidied
+def _part(dates: pd.Series, names: pd.Series, group: str, made: numbers.Parsed, place: str) -> pd.DataFrame:
+    """The rows of one group of columns that have prices. InputError for the first text that is no number."""
+    rows = pd.DataFrame({"date": dates, "symbol": names})
+    values = {what: own for (name, what), own in made.values.items() if name == group}
+    for what in values:
+        _check_numbers(made, group, what, rows, place)
+    for what in ("volume", *values):
+        own = values.get(what)
+        is_empty = own is None or (what == "volume" and np.isnan(own).all())
+        rows[what] = _NEUTRAL[what] if is_empty else own
+    if "dividends" in values:
+        rows["dividends"] = rows["dividends"].fillna(0.0)
+    if "splits" in values:
+        rows["splits"] = (
+            rows["splits"].fillna(1.0).replace(0.0, 1.0)
+        )  # of the Yahoo kind: 0 where there is none
+    has_prices = rows[list(REQUIRED)].notna().any(axis=1)
+    for what in ("dividends", "splits"):  # a row of nothing else must not be lost
+        has_prices |= rows[what] != _NEUTRAL[what] if what in rows else False
+    order = ["date", "symbol", *(what for what in NUMBERS if what in rows)]
+    return rows.loc[has_prices if has_prices.any() or group else slice(None), order]
 
 
-def _floats(column: pd.Series, what: str, rows: pd.DataFrame, place: str) -> Array:
-    """Numbers of a column; empty cells are NaN. InputError for the first text that is none."""
-    if pd.api.types.is_any_real_numeric_dtype(column):
-        return column.to_numpy(dtype="float64", na_value=np.nan)
-    text = column.astype("str").str.strip()
-    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
-    wrong = np.isnan(values) & (text.notna() & (text.str.lower() != "nan")).to_numpy()
+def _check_numbers(made: numbers.Parsed, group: str, what: str, rows: pd.DataFrame, place: str) -> None:
+    wrong = made.wrong[group, what]
     if wrong.any():
         i = int(wrong.argmax())
-        cell = f"{what} on {spelled(rows['date'].iloc[i])} is {text.iloc[i][:40]!r}, not a number"
+        text = made.texts[group, what].iloc[i][:40]
+        cell = f"{what} on {spelled(rows['date'].iloc[i])} is {text!r}, not a number"
         count = f"({int(wrong.sum())} such rows: repair or remove them)"
         raise InputError(f"{place}{rows['symbol'].iloc[i]}: {cell} {count}")
-    return values
 
 
-def _aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps, symbols and columns of a long table on one calendar, with `missing` among the columns."""
-    twice = table.duplicated(["date", "symbol"])
-    if twice.any():
-        row = table[twice].sort_values("date", kind="stable").iloc[0]
-        what = f"{row['symbol']}: date {spelled(row['date'])} comes more than once"
-        raise InputError(f"{place}{what} ({int(twice.sum())} such rows: remove them)")
-    codes, symbols = pd.factorize(table["symbol"])
-    dates = table["date"].to_numpy()
-    stamps, rows = np.unique(dates, return_inverse=True)
-    shared = np.flatnonzero(np.bincount(rows) == len(symbols))
-    if len(symbols) > 1:
-        _check_calendars([dates[codes == a] for a in range(len(symbols))], symbols, len(shared), place)
-    has = np.zeros((len(stamps), len(symbols)), dtype=bool)
-    has[rows, codes] = True
-    # From the first date that all have, so that there is a last close to repeat, to the earliest last one.
-    last = min((np.flatnonzero(column)[-1] for column in has.T), default=0)
-    span = slice(shared[0] if len(shared) else 0, last + 1)
-    missing = ~has[span]
-    latest = np.maximum.accumulate(np.where(missing, 0, np.arange(len(missing))[:, None]), axis=0)
-    columns = {"missing": missing}
-    for what in (name for name in _NUMBERS if name in table):
-        values = np.empty(has.shape)
-        values[rows, codes] = table[what]
-        columns[what] = np.take_along_axis(values[span], latest, axis=0)
-    for what in ("open", "high", "low"):
-        columns[what] = np.where(missing, columns["close"], columns[what])
-    columns["volume"] = np.where(missing, 0.0, columns["volume"])
-    return stamps[span], tuple(symbols), columns
+def _told(
+    frame: pd.DataFrame, plain: Columns, groups: dict[str, Columns], date_note: str, made: numbers.Parsed
+) -> dict[str, str]:
+    """What each column was taken for: the first of its kind, and how many more there are."""
+    told = {"date": _named(frame, plain["date"], date_note)}
+    if "symbol" in plain and "" in groups:
+        told["symbol"] = _named(frame, plain["symbol"])
+    for what in NUMBERS:
+        own = [(name, columns[what]) for name, columns in groups.items() if what in columns]
+        if own:
+            more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+            notes = [
+                made.notes.get((own[0][0], what), ""),
+                "scales prices by it / close" * (what == "adj_close"),
+            ]
+            told[what] = _named(frame, own[0][1], ", ".join(filter(None, notes))) + more
+    if "volume" not in told:
+        told["volume"] = "nothing (0)"
+    used = {plain["date"], plain.get("symbol") if "" in groups else None}
+    used |= {position for columns in groups.values() for position in columns.values()}
+    clock = position_of(frame.columns, CLOCK) if date_note.startswith("with '") else None
+    ignored = [i for i in range(frame.shape[1]) if i not in used | {clock}]
+    if ignored:
+        told["ignored"] = ", ".join(_named(frame, i) for i in ignored[:8])
+        told["ignored"] += f" and {len(ignored) - 8} more" if len(ignored) > 8 else ""
+    return told
 
 
-def _check_calendars(dates: list[Array], symbols: pd.Index, shared: int, place: str) -> None:
-    """Raise InputError unless bars of each symbol, at its `dates`, can stand beside those of the others."""
-    if shared < 2:
-        each = (
-            f"{name} {spelled(own.min())} .. {spelled(own.max())}"
-            for name, own in sorted(zip(symbols, dates, strict=True))
-        )
-        raise InputError(f"{place}the symbols share fewer than 2 bars: {'; '.join(each)}")
-    together = _usual_step(np.concatenate(dates))
-    for name, own in zip(symbols, dates, strict=True):
-        if len(own) >= _ENOUGH and _usual_step(own) > 1.5 * together:
-            apart = f"{_usual_step(own) / _HOUR:g} hours apart, those of all symbols {together / _HOUR:g}"
-            raise InputError(
-                f"{place}bars of {name} are {apart}: give all symbols bars of the same length, for a longer"
-                " one tells what the shorter ones beside it cannot know yet"
-            )
-
-
-def _usual_step(dates: Array) -> np.timedelta64:
-    """How far apart bars are where none is missing: one step in ten is shorter at the most."""
-    steps = np.sort(np.diff(np.unique(dates)))
-    step: np.timedelta64 = steps[len(steps) // 10]
-    return step
+def _named(frame: pd.DataFrame, position: int, note: str = "") -> str:
+    name = frame.columns[position]
+    text = " ".join(map(str, name)).strip() if isinstance(name, tuple) else str(name)
+    return f"{text[:40]!r}" + (f" ({note})" if note else "")

@@ -17,11 +17,14 @@ class Table:
 
     oldest = date.min
 
-    def __init__(self, name: str, rows: pd.DataFrame, interval: str | None) -> None:
+    def __init__(
+        self, name: str, rows: pd.DataFrame, interval: str | None, columns: dict[str, str] | None = None
+    ) -> None:
         self.name = name
         self.symbols = list(rows["symbol"].unique())
         self._rows = rows.assign(adj_close=rows.get("adj_close", rows["close"]))
         self._wanted = interval
+        self.columns = columns  # of a file: what -> the column it was read from and how
 
     def interval(self, symbol: str) -> str:
         """Raises InputError for an unknown symbol, or if another interval was asked for."""
