@@ -82,10 +82,10 @@ def spa(returns: Array, benchmark: Array, rng: np.random.Generator, *, resamples
     Hansen (2005), Journal of Business and Economic Statistics 23(4), 365-380, as in `arch.bootstrap.SPA`, by
     the stationary bootstrap with the automatic block length of `stats.bootstrap`. The statistic is the
     largest mean difference in units of its own error; arch (8.0) compares bare means whatever its
-    `studentize` says, so it is handed differences over their long-run deviation, which is Hansen's statistic.
-    One is added to both counts, so that p is never 0 (Davison and Hinkley 1997, chapter 4). Candidates that do
-    not differ from the benchmark are left out. NaN without any, for fewer than bootstrap.FEWEST_RETURNS
-    returns, or ones that are not finite.
+    `studentize` says, so it is handed differences over their long-run deviation: Hansen's statistic. One is
+    added to both counts, so that p is never 0 (Davison and Hinkley 1997, chapter 4). Candidates that do not
+    differ from the benchmark are left out. NaN without any, for fewer than bootstrap.FEWEST_RETURNS returns,
+    or ones that are not finite.
     """
     from arch.bootstrap import SPA  # brings statsmodels: only who asks waits for it
 

@@ -75,7 +75,7 @@ def expected_maximum(trials: float) -> float:
 
 
 def luck(trials: float, variance: float) -> float:
-    """SR0 = sqrt(variance) E[max of N]: the best Sharpe ratio to expect of N trials of which none has an edge.
+    """SR0 = sqrt(variance) E[max of N]: the best ratio to expect of N trials of which none has an edge.
 
     `variance` is that of the trials' ratios per period (an annual one over the periods per year). Bailey and
     Lopez de Prado (2014), eq. 1. 0 for one trial, whose variance nobody knows.
