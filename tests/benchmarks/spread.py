@@ -98,7 +98,9 @@ def table() -> Table:
     add("random", 0, "ours", at_random(NAME, range(TEAMS)))
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        run = tradebot.train("ppo", env=NAME, seeds=TEAMS, steps=STEPS, out=folder, workers=1, **SETTINGS)
+        run = tradebot.train(
+            "ppo", env=NAME, seeds=TEAMS, steps=STEPS, out=folder, workers=1, **SETTINGS
+        )
         minutes = (time.process_time() - started) / 60
         assert run.manifest.evaluation is not None
         earned = np.array(run.manifest.evaluation.members).reshape(TEAMS, AGENTS).mean(1)
@@ -108,9 +110,7 @@ def table() -> Table:
         agent, minutes = learned_in_mpe2()
         add("trained in mpe2, one team", STEPS, "mpe2", _judged(agent)[None], minutes)
     for name, published in PUBLISHED.items():
-        shown.add_row(
-            f"published {name}", "20,000,000", "", f"{(published + 75) / 6:.2f}", "", f"{published}", ""
-        )
+        shown.add_row(f"published {name}", "20,000,000", "", f"{(published + 75) / 6:.2f}", "", f"{published}", "")
     return shown
 
 
