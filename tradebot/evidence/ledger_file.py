@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tradebot import files
@@ -24,7 +24,8 @@ _ID = 0x7B07_1ED6  # marks an SQLite file as one of ours
 _TABLES = {
     "evaluations": "time TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, symbols TEXT NOT NULL,"
     " start TEXT NOT NULL, end TEXT NOT NULL, data TEXT NOT NULL, config TEXT NOT NULL, seeds TEXT NOT NULL,"
-    " costs TEXT NOT NULL, periods REAL NOT NULL, sharpe REAL, series BLOB NOT NULL, checksum TEXT NOT NULL",
+    " costs TEXT NOT NULL, periods REAL NOT NULL, sharpe REAL, content TEXT NOT NULL,"
+    " checksum TEXT NOT NULL, series BLOB NOT NULL",
     "seals": "time TEXT NOT NULL, start TEXT NOT NULL, symbols TEXT NOT NULL",
     "openings": "time TEXT NOT NULL, seal INTEGER NOT NULL UNIQUE REFERENCES seals,"
     " evaluation INTEGER NOT NULL REFERENCES evaluations",
@@ -102,9 +103,16 @@ def _create(path: Path) -> None:
     try:
         with _translated(path):
             _new(str(aside)).close()
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    try:
         os.link(aside, path)
     except FileExistsError:
         pass
+    except OSError:  # a disk without hard links
+        with suppress(FileExistsError), open(path, "xb") as file:
+            file.write(aside.read_bytes())
     finally:
         aside.unlink(missing_ok=True)
 
@@ -128,7 +136,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without: text that is none
         failures = {
             sqlite3.SQLITE_BUSY: (errno.EBUSY, f"another process has been writing for {WAIT:.0f} s"),
             sqlite3.SQLITE_READONLY: (errno.EROFS, "may not be written"),
