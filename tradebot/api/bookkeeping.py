@@ -13,7 +13,7 @@ from tradebot.api.run import Run
 from tradebot.backtest.engine import Backtest
 from tradebot.config import listed
 from tradebot.evidence import ledger as book
-from tradebot.evidence.ledger import Recorded, Seal
+from tradebot.evidence.ledger import Recorded, Seal, Sealed
 from tradebot.evidence.trials import Entry, digest, evaluation, identity, to_row
 from tradebot.market.configs import Broker
 from tradebot.plugins import Plugin
@@ -27,7 +27,7 @@ class LedgerResult(NamedTuple):
     """All that was tried, of some symbols or of all."""
 
     path: Path  # of the file
-    trials: tuple[tuple[Entry, int], ...]  # the latest look at each and how many there were, oldest first
+    trials: tuple[tuple[Entry, int], ...]  # the latest look at each, oldest first, and how many there were
     seals: tuple[Seal, ...]
 
     @property
@@ -71,17 +71,16 @@ def ledger(symbols: str | Sequence[str] = (), *, path: str | Path | None = None)
     latest: dict[object, tuple[Entry, int]] = {}
     for entry in book.entries(file, wanted := listed(symbols)):
         trial = identity(to_row(entry.time, entry.evaluation))
-        count = latest[trial][1] if trial in latest else 0
+        _, count = latest.pop(trial, (entry, 0))
         latest[trial] = (entry, count + 1)
     seals = (one for one in book.seals(file) if not wanted or not one.symbols or {*wanted} & {*one.symbols})
     return LedgerResult(file, tuple(latest.values()), tuple(seals))
 
 
-def seal(start: str, symbols: str | Sequence[str] = (), *, path: str | Path | None = None) -> int:
+def seal(start: str, symbols: str | Sequence[str] = (), *, path: str | Path | None = None) -> Sealed:
     """Seal the bars from `start` on, of these symbols or of all: tests on them are refused, but for one.
 
-    Returns how many evaluations had seen some of them already. Raises InputError if `start` is no date, or if
-    they are sealed already.
+    Raises InputError if `start` is no date, or if they are sealed already.
     """
     first, _ = first_and_last_day(start)
     return book.seal(book.place(path), first.isoformat(), listed(symbols))

@@ -1,7 +1,8 @@
-"""`tradebot ledger`, `tradebot ledger seal`: what was tried on unseen prices, and what is kept for the end."""
+"""`tradebot ledger [seal]`: what was tried on unseen prices, and what is kept for the end."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +31,7 @@ def ledger(
         return
     if found.trials:
         title = f"{len(found.trials):,} trials, {found.looks:,} looks"
-        header = ["latest look", "what", "symbols", "span", "seeds", "looks", "Sharpe"]
+        header = ["latest look", "what", "symbols", "from", "to", "seeds", "looks", "Sharpe"]
         console.print_table(title, header, _rows(found))
     else:
         print(f"Nothing on record{f' of {symbols}' * bool(symbols)} yet")
@@ -70,19 +71,16 @@ def seal(
 
 
 def _rows(found: LedgerResult) -> list[list[str]]:
-    rows = []
-    for trial in found.to_dict()["trials"]:
-        sharpe = trial["sharpe"]
-        span = f"{trial['start'][:10]} .. {trial['end'][:10]}"
-        rows.append(
-            [
-                trial["date"][:10],
-                f"{trial['name']} ({trial['kind']})",
-                ", ".join(trial["symbols"]),
-                span,
-                str(len(trial["seeds"]) or ""),
-                f"{trial['looks']:,}",
-                f"{sharpe:.2f}" if sharpe == sharpe else "-",
-            ]
-        )
-    return rows
+    return [
+        [
+            trial["date"][:10],
+            trial["name"] if trial["kind"] == "backtest" else f"{trial['name']} ({trial['kind']})",
+            ", ".join(trial["symbols"]),
+            trial["start"][:10],
+            trial["end"][:10],
+            str(len(trial["seeds"]) or ""),
+            f"{trial['looks']:,}",
+            "-" if math.isnan(trial["sharpe"]) else f"{trial['sharpe']:.2f}",
+        ]
+        for trial in found.to_dict()["trials"]
+    ]

@@ -63,6 +63,13 @@ class Seal(NamedTuple):
         return f"{', '.join(self.symbols) or 'everything'} from {self.start} on"
 
 
+class Sealed(NamedTuple):
+    """A new seal, and how many evaluations had seen some of its bars before."""
+
+    seal: Seal
+    looks: int
+
+
 def place(path: str | Path | None = None) -> Path:
     """The file: `path`, else $TRADEBOT_LEDGER, else where the system keeps a user's data."""
     default = platformdirs.user_data_path("tradebot", appauthor=False) / "ledger.sqlite"
@@ -146,21 +153,21 @@ def entries(path: Path, symbols: Sequence[str] = (), start: str = "", end: str =
         return lines
 
 
-def seal(path: Path, start: str, symbols: Sequence[str] = ()) -> int:
+def seal(path: Path, start: str, symbols: Sequence[str] = ()) -> Sealed:
     """Seal all bars from the day `start` (ISO 8601) on, of these symbols or of all.
 
-    Returns how many evaluations had seen some of them. Raises InputError if they are sealed already.
+    Raises InputError if they are sealed already.
     """
     with writing(path) as connection:
         for other in _seals(connection):
             covers = not other.symbols or (bool(symbols) and {*symbols} <= {*other.symbols})
             if covers and other.start <= start:
-                raise InputError(f"{other} is sealed already, since {_day(other.time)}")
+                raise InputError(f"{other}: sealed already, on {_day(other.time)}")
         connection.execute(
             "INSERT INTO seals (time, start, symbols) VALUES (?, ?, ?)",
             (_now(), start, json.dumps([*symbols])),
         )
-        return len(_found(path, connection, symbols, start, ""))
+        return Sealed(_seals(connection)[-1], len(_found(path, connection, symbols, start, "")))
 
 
 def seals(path: Path) -> list[Seal]:
