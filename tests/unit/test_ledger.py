@@ -69,7 +69,7 @@ def test_the_same_again_is_another_look_and_no_other_trial(path: Path) -> None:
     ledger.record(path, evaluation("one"))
     assert ledger.record(path, evaluation("one", costs={"commission_bps": 50.0}))[1:4] == (1, 2, 1)
     assert ledger.record(path, evaluation("two"))[1:4] == (2, 3, 0)
-    assert ledger.record(path, evaluation("one", name="renamed"))[1:4] == (2, 4, 2)
+    assert ledger.record(path, evaluation("renamed", config="one"))[1:4] == (2, 4, 2)
     found = ledger.trials(path, ["AAA"])
     assert (found.n, found.looks) == (2, 4) == (2, ledger.looks(path, ["AAA"]))
 
@@ -249,7 +249,7 @@ def test_what_is_no_ledger_is_refused_and_stays(path: Path, damage: bytes) -> No
     path.parent.mkdir()
     path.write_bytes(damage)
     for call in (lambda: ledger.entries(path), lambda: ledger.record(path, evaluation())):
-        with pytest.raises(InputError, match="damaged, or no ledger.*never replaced"):
+        with pytest.raises(InputError, match=r"damaged, or no ledger.*never replaced"):
             call()
     assert path.read_bytes() == damage
 
@@ -284,7 +284,7 @@ def test_a_ledger_of_a_later_version_is_refused(path: Path) -> None:
     filled(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(InputError, match="version 2.*update tradebot"):
+    with pytest.raises(InputError, match=r"version 2.*update tradebot"):
         ledger.trials(path)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.unit.writers LEDGER PROCESSES LINES [KILLS]`: processes that write into one ledger at once.
+"""`python -m tests.unit.writers LEDGER PROCESSES LINES [KILLS]`: processes that write into one ledger.
 
 Each adds LINES lines, named after it, and says when one is written. With KILLS each is killed at some moment,
 and the next ones begin, that often. Prints the names that were said to be written. A process of its own

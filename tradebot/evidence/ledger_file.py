@@ -118,11 +118,13 @@ def _create(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise InputError for a file of another program or version, and for one that has lost rows."""
+    """Raise InputError for a file of another program or version, a damaged one, and one that lost rows."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != _ID:
         raise damaged(path, "it does not begin as one")
     if (version := connection.execute("PRAGMA user_version").fetchone()[0]) != VERSION:
         raise InputError(f"{path}: of version {version}, and this program reads {VERSION}: update tradebot")
+    if (fault := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise damaged(path, fault.splitlines()[-1])
     for table in _TABLES:
         count, last = connection.execute(f"SELECT count(*), coalesce(max(id), 0) FROM {table}").fetchone()
         written = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
