@@ -59,15 +59,13 @@ def seal(
     """
     from tradebot import api
 
-    seen = api.seal(date, symbols)
+    made, looks = api.seal(date, symbols)
     if json:
-        console.print_json({"sealed": date, "symbols": symbols, "looks": seen})
+        console.print_json({"start": made.start, "symbols": list(made.symbols), "looks": looks})
         return
-    print(f"Sealed: {symbols or 'everything'} from {date} on")
-    if seen:
-        print(
-            f"These prices are not fresh: {seen:,} test{'s' * (seen > 1)} on record saw some of them before"
-        )
+    print(f"Sealed: {made}")
+    if looks:
+        print(f"Not fresh any more: {looks:,} test{'s' * (looks > 1)} on record saw some of these prices")
 
 
 def _rows(found: LedgerResult) -> list[list[str]]:
