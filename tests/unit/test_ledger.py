@@ -337,13 +337,13 @@ def test_eight_processes_that_begin_a_ledger_lose_and_double_nothing(path: Path)
 
 def test_processes_that_are_killed_leave_whole_lines_and_all_that_they_had_told_of(path: Path) -> None:
     """Each may have written one more line than it had time to tell of, its next one."""
-    told = written(path, 4, 10_000, 12)
+    told = written(path, 4, 10_000, 8)
     names = [entry.evaluation.name for entry in ledger.entries(path)]
     assert len(told) > 20
     assert len(set(names)) == len(names)
     assert set(told) <= set(names)
     numbers = [tuple(map(int, name.split("-"))) for name in names]
-    for process in range(48):
+    for process in range(32):
         lines = [line for who, line in numbers if who == process]
         assert lines == list(range(len(lines)))
         assert len(lines) - sum(name.startswith(f"{process}-") for name in told) in (0, 1)
