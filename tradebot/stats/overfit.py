@@ -86,6 +86,9 @@ def spa(returns: Array, benchmark: Array, rng: np.random.Generator, *, resamples
     added to both counts, so that p is never 0 (Davison and Hinkley 1997, chapter 4). Candidates that do not
     differ from the benchmark are left out. NaN without any, for fewer than bootstrap.FEWEST_RETURNS returns,
     or ones that are not finite.
+
+    It says less than .05 a little too often: for 7 % of 300 markets of 8 candidates without an edge and 250
+    independent returns, and for 11 % where they depend on each other (AR(1), 0.3).
     """
     from arch.bootstrap import SPA  # brings statsmodels: only who asks waits for it
 
