@@ -32,6 +32,7 @@ class LedgerResult(NamedTuple):
 
     @property
     def looks(self) -> int:
+        """Evaluations in all: a trial may have been looked at again."""
         return sum(count for _, count in self.trials)
 
     @property
