@@ -9,12 +9,14 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
 
-from tradebot.prices.store import VARIABLE
+from tradebot.evidence import ledger
+from tradebot.prices import store
 
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees the prices that somebody fetched on this machine."""
+    """No test sees the prices that somebody fetched on this machine, or adds to what somebody has tried."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        environment.setenv(store.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        environment.setenv(ledger.VARIABLE, str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite"))
         yield

@@ -194,6 +194,7 @@ def test_the_json_of_a_backtest_has_the_promised_keys(cli: Cli, run: tradebot.Ru
         (("prices", "list"), "symbols"),
         (("prices", "show", "AAPL"), "fingerprint"),
         (("prices", "check", "AAPL"), "ok"),
+        (("ledger",), "trials"),
         (("agents",), "agents"),
         (("envs",), "environments"),
     ],

@@ -12,6 +12,7 @@ import tradebot.envs  # noqa: F401 (registers them)
 
 if TYPE_CHECKING:
     from tradebot.api.backtesting import backtest
+    from tradebot.api.bookkeeping import LedgerResult, ledger, seal
     from tradebot.api.demonstration import demo
     from tradebot.api.evaluating import evaluate
     from tradebot.api.fetching import FetchResult, fetch
@@ -28,6 +29,7 @@ __all__ = [
     "BacktestResult",
     "FetchResult",
     "InputError",
+    "LedgerResult",
     "Play",
     "Run",
     "Signal",
@@ -35,11 +37,13 @@ __all__ = [
     "demo",
     "evaluate",
     "fetch",
+    "ledger",
     "load",
     "open_run",
     "play",
     "report",
     "resume",
+    "seal",
     "signal",
     "train",
 ]
@@ -47,6 +51,7 @@ _PLACES = {
     "BacktestResult": "tradebot.api.result",
     "FetchResult": "tradebot.api.fetching",
     "InputError": "tradebot.core",
+    "LedgerResult": "tradebot.api.bookkeeping",
     "Play": "tradebot.api.playing",
     "Run": "tradebot.api.run",
     "Signal": "tradebot.api.signalling",
@@ -54,11 +59,13 @@ _PLACES = {
     "demo": "tradebot.api.demonstration",
     "evaluate": "tradebot.api.evaluating",
     "fetch": "tradebot.api.fetching",
+    "ledger": "tradebot.api.bookkeeping",
     "load": "tradebot.api.prices",
     "open_run": "tradebot.api.run",
     "play": "tradebot.api.playing",
     "report": "tradebot.api.reporting",
     "resume": "tradebot.api.training",
+    "seal": "tradebot.api.bookkeeping",
     "signal": "tradebot.api.signalling",
     "train": "tradebot.api.training",
 }

@@ -21,6 +21,7 @@ from tradebot.cli import (
     envs,
     evaluate,
     fetch,
+    ledger,
     play,
     prices,
     report,
@@ -32,7 +33,7 @@ from tradebot.core import InputError
 
 ORDER = (
     *("demo", "fetch", "train", "backtest", "evaluate", "play", "signal", "report"),
-    *("runs", "prices", "agents", "envs"),
+    *("runs", "ledger", "prices", "agents", "envs"),
 )
 INTERRUPTED = 130
 NO_MEMORY = "not enough memory: take fewer --seeds or --envs, or smaller networks or batches"
@@ -75,6 +76,7 @@ app.command("play")(play.play)
 app.command("signal")(signal.command)
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
 app.command("agents")(agents.agents)
 app.command("envs")(envs.envs)

@@ -109,6 +109,11 @@ def block_length(*series: Array) -> int:
     return math.ceil(longest)
 
 
+def long_run_deviation(x: Array, block: float) -> float:
+    """sqrt(n) x the standard error of the mean of x [n] under the stationary bootstrap; its unit is x's."""
+    return math.sqrt(len(x)) * _error(x, block)
+
+
 def interquartile_mean(values: Array) -> float:
     """Mean of what is left when the lowest and the highest floor(N / 4) of N values are cut.
 
