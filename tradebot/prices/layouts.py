@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
+from tradebot.prices import actions
 from tradebot.prices.dates import read_dates, spelled
 
 # What columns are called once case, blanks and _ . < > * are ignored; the first spelling there is counts.
@@ -21,9 +22,11 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "close": ("close", "c", "last", "price", "closeprice", "closingprice"),
     "volume": ("volume", "vol", "v", "totalvolume", "tradingvolume", "sharestraded"),
     "adj_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted"),
+    "dividends": ("dividends", "dividend", "ex-dividend", "divcash"),
+    "splits": ("splits", "stocksplits", "split", "splitratio", "splitfactor"),
 }
 _REQUIRED = ("open", "high", "low", "close")
-_NUMBERS = (*_REQUIRED, "volume", "adj_close")
+_NUMBERS = (*_REQUIRED, "volume", "adj_close", *actions.COLUMNS)
 _FIELD, _GAP = r"(adj(?:usted)?[\s_.]?close|open|high|low|close|last|price|volume|vol)", r"[\s_.:|-]+"
 _FIELD_FIRST = re.compile(f"{_FIELD}{_GAP}(.+)", re.IGNORECASE)  # Close AAPL
 _SYMBOL_FIRST = re.compile(f"(.+?){_GAP}{_FIELD}", re.IGNORECASE)  # AAPL_close
@@ -37,7 +40,8 @@ Columns = dict[str, int]  # what -> position of the column
 def read(
     frame: pd.DataFrame, *, symbol: str | None, place: str
 ) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps [T] datetime64[us], symbols [A]; open .. volume, perhaps adj_close [T, A] float64, missing.
+    """Timestamps [T] datetime64[us], symbols [A]; open .. volume [T, A] float64, missing, and what there is of
+    adj_close, dividends and splits.
 
     Rows are sorted by date. Several symbols get one calendar: the dates that any of them has, from the first
     that all have to the earliest last one. Where a symbol lacks a date `missing` [T, A] is True, prices are
@@ -66,7 +70,7 @@ def canonical(name: Hashable) -> str:
 
 
 def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str) -> pd.DataFrame:
-    """A long table: date, symbol, open, high, low, close, volume and, if there is one, adj_close.
+    """A long table: date, symbol, open, high, low, close, volume and, if there are, adj_close, dividends, splits.
 
     Read as by `read`, before symbols are aligned.
     """
@@ -189,7 +193,11 @@ def _numbers(
     tidied = pd.DataFrame({"date": dates, "symbol": names})
     for what in _NUMBERS:
         if what in columns:
-            tidied[what] = _floats(frame.iloc[:, columns[what]], what, tidied, place)
+            values = _floats(frame.iloc[:, columns[what]], what, tidied, place)
+            if what in actions.COLUMNS:  # an empty cell is no dividend, and Yahoo writes 0 for no split
+                none = np.isnan(values) | (values == 0.0)
+                values = np.where(none, actions.NONE[what], values)
+            tidied[what] = values
         elif what == "volume":
             tidied[what] = 0.0
     return tidied
@@ -238,6 +246,8 @@ def _aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], d
     for what in ("open", "high", "low"):
         columns[what] = np.where(missing, columns["close"], columns[what])
     columns["volume"] = np.where(missing, 0.0, columns["volume"])
+    for what in (name for name in actions.COLUMNS if name in columns):
+        columns[what] = np.where(missing, actions.NONE[what], columns[what])
     return stamps[span], tuple(symbols), columns
 
 
