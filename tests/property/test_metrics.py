@@ -25,6 +25,7 @@ def summary(rows: list[tuple[float, ...]], profits: list[float], scale: float = 
         "weight": weight,
         "traded": scale * traded,
         "fees": scale * fees,
+        "dividends": 0.1 * scale * traded,
         "benchmark": benchmark,
     }
     return summarize(scale * equity, stamps, 252.0, profits=scale * np.array(profits), **given)

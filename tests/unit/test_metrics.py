@@ -27,6 +27,7 @@ def summary(equity: Array = EQUITY, **changes: Any) -> dict[str, float]:
         "weight": np.array([0.0, 1.0, 1.0, 0.5, 0.0])[: len(equity)],
         "traded": np.array([0.0, 100.0, 50.0, 0.72, 60.0])[: len(equity)],
         "fees": np.array([0.0, 1.0, 2.0, 0.0, 0.5])[: len(equity)],
+        "dividends": np.array([0.0, 2.0, -0.5, 0.0, 0.0])[: len(equity)],
         "profits": np.array([30.0, -10.0, 0.0, -5.0]),
         "benchmark": BENCHMARK[: len(equity)],
     }
@@ -52,6 +53,7 @@ WORKED_OUT = {
     "win_rate": 0.25,  # a profit of exactly 0 is no win
     "profit_factor": 2.0,  # 30 / 15
     "fees": 3.5,
+    "dividends": 1.5,  # 2 received, 0.5 paid for a short position
     "alpha": 1.01**4 - 1,
     "beta": 0.5,
 }

@@ -26,10 +26,8 @@ from tradebot.market.costs import Costs, instead
 from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
-from tradebot.prices.dates import spelled
 from tradebot.strategies import own, rules
 
-JUMP = 0.1  # log of raw over adjusted prices, from bar to bar, that is no dividend any more
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
 
@@ -41,7 +39,7 @@ def backtest(
     data: str = "",
     start: str | None = None,
     end: str | None = None,
-    raw: bool | None = None,
+    prices: str | None = None,
     baselines: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     save: bool = True,
@@ -53,7 +51,7 @@ def backtest(
     A run is tested on its own symbols from the first bar after its training, with its own account and costs,
     unless others are given (`terms`: the fields of `Broker` and `Costs`, e.g. `cash=`, `fees="us-stocks"`).
     `strategy` is a function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if
-    it looks ahead. `raw` asks for raw prices or adjusted ones. `baselines` are rules, by default those that
+    it looks ahead. `prices` are "adjusted" or "raw". `baselines` are rules, by default those that
     suit the number of symbols. What comes out is written into the new folder `out`, by default one in the
     run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
     folder cannot be written.
@@ -64,10 +62,9 @@ def backtest(
     for name in (asked := rules.listed_rules(baselines or ())):
         if rules.named(name) is None:
             raise unknown("baseline", name, list(rules.RULES))
-    market, paid = _terms(run, terms)
-    market = market if raw is None else market.model_copy(update={"raw": raw})
+    market, paid = _terms(run, terms, {} if prices is None else {"prices": prices})
     plugin = plugins.load(strategy) if strategy else None
-    bars = history(run, listed(symbols), data, market.raw)
+    bars = history(run, listed(symbols), data, market.prices)
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
@@ -86,10 +83,8 @@ def backtest(
         in_sample=run is not None and overlaps(run, tested),
         short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
     )
-    is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
+    is_own = run and not (symbols or data) and market.prices == run.experiment.market.prices
     warning = _changed(run, bars) if run and is_own else ""
-    jumps = _jumps(tested, history(run, listed(symbols), data, raw=False)) if market.raw else ""
-    warning = "; ".join(filter(None, [warning, jumps]))
     facts = _facts(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
@@ -145,30 +140,32 @@ def check_trades(run: Run, purpose: str) -> None:
         )
 
 
-def _terms(run: Run | None, terms: Mapping[str, Any]) -> tuple[TradingConfig, Costs]:
-    """Those of the run, or the defaults, with what is given instead."""
+def _terms(run: Run | None, terms: Mapping[str, Any], kind: Mapping[str, str]) -> tuple[TradingConfig, Costs]:
+    """Those of the run, or the defaults, with what is given instead, also the kind of prices."""
     sections: dict[str, type[Config]] = {"account": Broker, "costs": Costs}
     given = distribute({key: value for key, value in terms.items() if value is not None}, sections)
     market = run.experiment.market.model_dump() if run else {}
     paid = run.experiment.costs.model_dump() if run else {}
-    return build(TradingConfig, market | given["account"]), build(Costs, instead(paid, given["costs"]))
+    return build(TradingConfig, {**market, **given["account"], **kind}), build(
+        Costs, instead(paid, given["costs"])
+    )
 
 
-def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool) -> Bars:
+def history(run: Run | None, symbols: tuple[str, ...], data: str, prices: str) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
     if run and sorted(symbols) == sorted(trained := _training_data(run).symbols):
         symbols = trained  # each observation and action is one symbol's, by its place
     if symbols and not data and symbols != own.symbols and is_stock(own.data):
-        return resolve(symbols, "", raw)  # another symbol may have come from elsewhere
+        return resolve(symbols, "", prices)  # another symbol may have come from elsewhere
     if symbols or not data:
-        return resolve(symbols or own.symbols, data or own.data, raw)
+        return resolve(symbols or own.symbols, data or own.data, prices)
     if run is None:
-        return resolve((), data, raw)
+        return resolve((), data, prices)
     trained = _training_data(run).symbols
     if not is_stock(data) and len(load(source=data).symbols) == len(trained) == 1:
-        return resolve((), data, raw)  # it holds one symbol, be it another one than the run's
-    return resolve(trained, data, raw)
+        return resolve((), data, prices)  # it holds one symbol, be it another one than the run's
+    return resolve(trained, data, prices)
 
 
 def play(
@@ -237,21 +234,6 @@ def _changed(run: Run, bars: Bars) -> str:
     if is_known:
         return ""
     return f"the prices of {bars.who} have changed since {run.name} was trained on them"
-
-
-def _jumps(raw: Bars, adjusted: Bars) -> str:
-    """What to say where raw prices jump by more than dividends do, and an account gains or loses by it."""
-    factor = adjusted.close[np.searchsorted(adjusted.timestamps, raw.timestamps)] / raw.close
-    moves = factor[1:] / factor[:-1]
-    jumps = np.argwhere(np.abs(np.log(moves)) > JUMP)
-    if not len(jumps):
-        return ""
-    t, a = jumps[0]
-    more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
-    return (
-        f"raw prices count splits as gains and losses: {raw.symbols[a]} jumps by a factor of"
-        f" {1 / moves[t, a]:.3g} on {spelled(raw.timestamps[t + 1])}{more}"
-    )
 
 
 def overlaps(run: Run, tested: Bars) -> bool:

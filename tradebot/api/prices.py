@@ -30,7 +30,8 @@ def load(
     `source` is `yahoo` or `file` for what `fetch` stored from there (`yahoo:1h` for bars that are not daily),
     `sample` for what is shipped, a price file, or `synthetic:NAME?key=value&...`. Empty: what was fetched,
     and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
-    splits and dividends where the source says how. start and end are dates, months or years, both included.
+    splits and dividends where the source says how, the others keep those beside them. start and end are
+    dates, months or years, both included.
     Several symbols get one calendar, see `Bars.missing`: a stock beside a coin lacks the weekends.
     Raises InputError for what cannot be found or read.
 
@@ -54,11 +55,11 @@ def load(
     return bars.between(start, end) if start or end else bars
 
 
-def resolve(symbols: Sequence[str], data: str, raw: bool = False) -> Bars:
-    """The full history of the symbols that --symbols and --data name, raw or adjusted."""
+def resolve(symbols: Sequence[str], data: str, prices: str = "adjusted") -> Bars:
+    """The full history of the symbols that --symbols and --data name, "raw" or "adjusted"."""
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
-    return load(symbols, data, adjusted=not raw)
+    return load(symbols, data, adjusted=prices != "raw")
 
 
 def source_of(symbols: Sequence[str]) -> str:

@@ -104,7 +104,7 @@ def signal(
     """
     run = run if isinstance(run, Run) else open_run(run)
     check_trades(run, "trade")
-    bars = history(run, listed(symbols), data, run.experiment.market.raw)
+    bars = history(run, listed(symbols), data, run.experiment.market.prices)
     after = start or after_training(run, bars)
     market, costs = run.experiment.market, run.experiment.costs
     first, last, members = play(run, bars, market, costs, after, None)

@@ -1,7 +1,8 @@
 """Splits and cash dividends: what they do to prices, and how they are found where only adj_close tells them.
 
-Convention: both belong to the bar whose open is the first without them (the ex-date). `splits` are new shares
-per old one (1: none), `dividends` currency per share *of that bar*, so after a split of the same day (0: none).
+Convention: both belong to the bar whose open is the first without them (the ex-date). `splits` are new
+shares per old one (1: none), `dividends` currency per share *of that bar*, after a split of the same day
+(0: none).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tradebot.core import Array
 
 COLUMNS = ("dividends", "splits")
 NONE = {"dividends": 0.0, "splits": 1.0}
-# What a company does: 3 for 2 .. 50 for 1, and the reverse. Smaller ones earn what a dividend in shares earns.
+# What companies do: 5 for 4 .. 50 for 1, and the reverse. What is less earns as much as a dividend.
 RATIOS = np.unique(
     [*(n / d for d in (1, 2, 3, 4) for n in range(d + 1, 9) if n / d >= 1.25), 10, 15, 20, 25, 30, 50]
 )
@@ -28,8 +29,8 @@ def growth(close: Array, dividends: Array, splits: Array) -> Array:
     """[T, A] the shares that one share of bar t-1 is at bar t, its dividend D put back into it; 1 in row 0.
 
     g_t = s_t / (1 - D_t s_t / close_{t-1}): the dividend buys at the last close less itself, which is the
-    ratio of adj_close to close as Yahoo and CRSP have it, f_t / f_{t-1}. A price that falls at the open by the
-    dividend alone is worth the same before and after.
+    ratio of adj_close to close as Yahoo and CRSP have it, f_t / f_{t-1}. A price that falls by the dividend
+    alone is worth the same before and after.
     """
     grown = np.ones_like(close)
     grown[1:] = splits[1:] / (1.0 - dividends[1:] * splits[1:] / close[:-1])
@@ -42,12 +43,13 @@ def shares(splits: Array) -> Array:
 
 
 def infer(open_: Array, close: Array, adj_close: Array) -> tuple[Array, Array]:
-    """(dividends [T], splits [T]) of one symbol's own bars, from the steps of the factor f = adj_close / close.
+    """(dividends [T], splits [T]) of one symbol's own bars, from the steps of f = adj_close / close.
 
     A step r = f_t / f_{t-1} that is a usual split ratio s (or up to 5 % more), and by which the price jumps,
-    is a split. What is left of it is a dividend D: r / s = 1 / (1 - D s / close_{t-1}) as Yahoo and CRSP adjust,
-    or 1 + D / close_t as Quandl (WIKI) does, whichever makes dividends of whole half cents. Steps that rounding
-    explains are none: half a unit of the last decimal of both adj_close, and 1e-5 at the least.
+    is a split. What is left of it is a dividend D: r / s = 1 / (1 - D s / close_{t-1}) as Yahoo and CRSP
+    adjust, or 1 + D / close_t as Quandl (WIKI) does, whichever makes dividends of whole half cents. Steps
+    that rounding explains are none (half a unit of the last decimal of both adj_close, 1e-5 at the least),
+    nor are those down that are no reverse split.
     """
     dividends, splits = np.zeros(len(close)), np.ones(len(close))
     factor = adj_close / close
@@ -59,18 +61,18 @@ def infer(open_: Array, close: Array, adj_close: Array) -> tuple[Array, Array]:
     paid = np.flatnonzero(rest - 1.0 > noise) + 1
     rest, before, after = rest[paid - 1], close[paid - 1] / splits[paid], close[paid]
     of_last, of_ex_date = before * (1.0 - 1.0 / rest), after * (rest - 1.0)
-    is_quandl = len(paid) and _odd(of_ex_date) < 0.25 * _odd(of_last)
+    is_quandl = (of_ex_date < before).all() and _odd(of_ex_date) < 0.25 * _odd(of_last)
     dividends[paid] = of_ex_date if is_quandl else of_last
     return dividends, splits
 
 
 def _odd(dividends: Array) -> float:
-    """How far from whole half cents they are on average."""
-    return float(np.abs(dividends - np.rint(200.0 * dividends) / 200.0).mean())
+    """How far from whole half cents they are in all."""
+    return float(np.abs(dividends - np.rint(200.0 * dividends) / 200.0).sum())
 
 
 def _split(step: float, fall: float, noise: float) -> float:
-    """The usual ratio that is in a step of the factor and explains the fall of the price; 1 if there is none."""
+    """The usual ratio that is in a step of the factor and explains the fall of the price, or 1."""
     rest = step / _SPLITS - 1.0
     fits = (rest >= -noise) & (rest <= _BESIDE)
     if not fits.any():

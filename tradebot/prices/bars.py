@@ -6,7 +6,7 @@ import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -144,9 +144,11 @@ class Bars:
         Going backwards, an ex-date multiplies all prices before it by (1 - D s / close_{t-1}) / s, with the
         dividend D per new share and s new shares per old one, and the volume by s: `actions.growth`.
         """
-        grown = np.cumprod(actions.growth(self.close, self.dividends, self.splits), axis=0)
-        count = actions.shares(self.splits)
-        return _without_actions(self, grown / grown[-1], count[-1] / count)
+        if not self.has_actions:
+            return replace(self, adjusted=True)
+        with np.errstate(all="ignore"):  # absurd ones make a price that Bars refuses
+            grown, count = self._grown()
+            return _without_actions(self, grown / grown[-1], count[-1] / count)
 
     def reinvested(self) -> Bars:
         """The same in shares of the *first* bar, so that no bar depends on later ones: what decisions see.
@@ -156,14 +158,20 @@ class Bars:
         """
         if not self.has_actions:
             return self
-        grown = np.cumprod(actions.growth(self.close, self.dividends, self.splits), axis=0)
-        return _without_actions(self, grown, 1.0 / actions.shares(self.splits))
+        with np.errstate(all="ignore"):
+            grown, count = self._grown()
+            return _without_actions(self, grown, 1.0 / count)
+
+    def _grown(self) -> tuple[Array, Array]:
+        """[T, A] shares that one of the first bar has become, with its dividends reinvested and without."""
+        growth = actions.growth(self.close, self.dividends, self.splits)
+        return np.cumprod(growth, axis=0), actions.shares(self.splits)
 
     def to_frame(self) -> pd.DataFrame:
         """One symbol: its columns, indexed by `date`. Several: a long table date, symbol, open .. volume.
 
-        Dividends and splits follow if there are any. Missing bars are left out; `from_frame` finds them again between the first and the last bar that all
-        symbols have.
+        Dividends and splits follow if there are any. Missing bars are left out; `from_frame` finds them again
+        between the first and the last bar that all symbols have.
         """
         index = pd.DatetimeIndex(self.timestamps, name="date")
         columns = (*COLUMNS, *actions.COLUMNS) if self.has_actions else COLUMNS
@@ -195,12 +203,11 @@ class Bars:
         stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=f"{source}: " if source else "")
         adj_close = columns.pop("adj_close", None)
         if adj_close is not None and adjusted:
-            for column in actions.COLUMNS:
-                columns.pop(column, None)
+            columns = {name: values for name, values in columns.items() if name not in actions.COLUMNS}
             return _scaled(cls(stamps, symbols, **columns, source=source), adj_close)
         bars = cls(stamps, symbols, **columns, adjusted=False, source=source)
         if adjusted:
-            return bars.adjust() if bars.has_actions else replace(bars, adjusted=True)
+            return bars.adjust()
         return bars if adj_close is None else _with_inferred(bars, adj_close)
 
     def __repr__(self) -> str:
@@ -352,20 +359,21 @@ def _refuse(
 
 def _without_actions(bars: Bars, factor: Array, per_share: Array) -> Bars:
     """Prices times `factor` and volume times `per_share`, [T, A], as adjusted bars."""
-    scaled = {column: getattr(bars, column) * factor for column in PRICES}
-    none = {column: np.array(value) for column, value in actions.NONE.items()}
-    return replace(bars, **scaled, volume=bars.volume * per_share, adjusted=True, **none)
+    columns: dict[str, Any] = {column: getattr(bars, column) * factor for column in PRICES}
+    columns |= {column: np.array(value) for column, value in actions.NONE.items()}
+    return replace(bars, **columns, volume=bars.volume * per_share, adjusted=True)
 
 
 def _with_inferred(bars: Bars, adj_close: Array) -> Bars:
     """Raw prices with the dividends and splits that adj_close tells, of symbols for which none are known."""
     _check_adj_close(bars, adj_close)
-    found = {column: getattr(bars, column).copy() for column in actions.COLUMNS}
+    found: dict[str, Any] = {column: getattr(bars, column).copy() for column in actions.COLUMNS}
     for a in range(len(bars.symbols)):
         if found["dividends"][:, a].any() or (found["splits"][:, a] != 1.0).any():
             continue
         own = ~bars.missing[:, a]
-        inferred = actions.infer(bars.open[own, a], bars.close[own, a], adj_close[own, a])
+        with np.errstate(all="ignore"):
+            inferred = actions.infer(bars.open[own, a], bars.close[own, a], adj_close[own, a])
         for column, values in zip(actions.COLUMNS, inferred, strict=True):
             found[column][own, a] = values
     return replace(bars, **found)

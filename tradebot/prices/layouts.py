@@ -40,8 +40,8 @@ Columns = dict[str, int]  # what -> position of the column
 def read(
     frame: pd.DataFrame, *, symbol: str | None, place: str
 ) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps [T] datetime64[us], symbols [A]; open .. volume [T, A] float64, missing, and what there is of
-    adj_close, dividends and splits.
+    """Timestamps [T] datetime64[us], symbols [A]; open .. volume [T, A] float64, missing, and what there is
+    of adj_close, dividends and splits.
 
     Rows are sorted by date. Several symbols get one calendar: the dates that any of them has, from the first
     that all have to the earliest last one. Where a symbol lacks a date `missing` [T, A] is True, prices are
@@ -70,7 +70,7 @@ def canonical(name: Hashable) -> str:
 
 
 def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str) -> pd.DataFrame:
-    """A long table: date, symbol, open, high, low, close, volume and, if there are, adj_close, dividends, splits.
+    """A long table: date, symbol, open .. volume and, if there are, adj_close, dividends, splits.
 
     Read as by `read`, before symbols are aligned.
     """

@@ -36,7 +36,7 @@ MEANING = (
 _PERCENT = {"total_return": 1, "cagr": 1, "volatility": 1, "max_drawdown": 1, "exposure": 1, "win_rate": 1}
 _PERCENT |= {"alpha": 1, "var_95": 2, "cvar_95": 2}  # metric -> decimals
 _COUNTS = frozenset({"trades", "max_drawdown_days"})
-_CURRENCY = frozenset({"fees"})
+_CURRENCY = frozenset({"fees", "dividends"})
 _NO_HINDSIGHT = (
     "What could have been earned in hindsight is known for one symbol, and for costs that are a share of what"
     " is traded."
