@@ -138,8 +138,10 @@ def test_a_run_is_tested_with_its_own_cash_and_costs_unless_others_are_given(tmp
 
 @pytest.mark.parametrize("symbol", ["AAPL", "IBM", "MSFT"])
 def test_raw_prices_with_their_splits_and_dividends_earn_what_adjusted_ones_do(symbol: str) -> None:
-    """Two splits of AAPL, a special dividend of MSFT, 52 dividends of IBM. Dividends held in cash earn less or
-    more than reinvested ones; rebalanced, they differ by the price of the day at which they are."""
+    """Two splits of AAPL, a special dividend of MSFT, 52 dividends of IBM.
+
+    Reinvested at each open they buy at other prices than adjusted ones do; held in cash they earn nothing.
+    """
     held, still, adjusted = (
         tradebot.backtest("buy_and_hold", symbols=symbol, save=False, baselines="", **terms).metrics
         for terms in ({"prices": "raw"}, {"prices": "raw", "rebalance": True}, {})

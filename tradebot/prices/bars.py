@@ -83,6 +83,11 @@ class Bars:
         return f"{', '.join(self.symbols[:5])}{more}"
 
     @property
+    def kind(self) -> Literal["adjusted", "raw"]:
+        """What the prices are called."""
+        return "adjusted" if self.adjusted else "raw"
+
+    @property
     def periods_per_year(self) -> float:
         """Bars per year by their calendar: 252 for daily stocks, 365 for daily and 8760 for hourly crypto."""
         return calendars.periods_per_year(self.timestamps)
@@ -211,9 +216,8 @@ class Bars:
         return bars if adj_close is None else _with_inferred(bars, adj_close)
 
     def __repr__(self) -> str:
-        kind = "adjusted" if self.adjusted else "raw"
         origin = f", from {self.source}" if self.source else ""
-        return f"Bars({self.who}: {len(self)} {kind} bars, {self.span}{origin})"
+        return f"Bars({self.who}: {len(self)} {self.kind} bars, {self.span}{origin})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a line per symbol."""
@@ -339,8 +343,8 @@ def _check_actions(bars: Bars) -> None:
     _refuse(bars, dividends < 0, "dividends", dividends, "less than zero")
     last = np.concatenate([np.full_like(bars.close[:1], np.inf), bars.close[:-1]])
     with np.errstate(over="ignore"):
-        too_much = dividends * splits >= last
-    _refuse(bars, too_much, "dividends", dividends, "not below the last close of", last)
+        share = last / splits  # of the last close, as it is after the split
+    _refuse(bars, dividends >= share, "dividends", dividends, "not below the last close of", share)
 
 
 def _refuse(
