@@ -208,8 +208,9 @@ class Bars:
         stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=f"{source}: " if source else "")
         adj_close = columns.pop("adj_close", None)
         if adj_close is not None and adjusted:
-            columns = {name: values for name, values in columns.items() if name not in actions.COLUMNS}
-            return _scaled(cls(stamps, symbols, **columns, source=source), adj_close)
+            for column in actions.COLUMNS:  # adj_close contains them
+                columns.pop(column, None)
+            return _scaled(cls(stamps, symbols, **columns, adjusted=True, source=source), adj_close)
         bars = cls(stamps, symbols, **columns, adjusted=False, source=source)
         if adjusted:
             return bars.adjust()

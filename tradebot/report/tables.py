@@ -154,7 +154,7 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
 
 
 def dividends(backtests: Sequence[Backtest]) -> list[str]:
-    """What the ensembles received on raw prices, in a sentence; nothing on adjusted ones, which contain it."""
+    """What the ensembles received on raw prices, in a sentence; nothing on adjusted ones."""
     if backtests[0].bars.adjusted:
         return []
     got = ((backtest.name, backtest.metrics["dividends"]) for backtest in backtests)
