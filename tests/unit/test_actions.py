@@ -158,8 +158,11 @@ def test_an_event_in_a_missing_bar_is_refused() -> None:
         Bars(two.timestamps, ("A", "B"), **wide, volume=volume, missing=absent, adjusted=False)
 
 
-def test_bars_without_events_keep_their_fingerprint() -> None:
+def test_events_are_part_of_the_fingerprint_and_bars_without_keep_theirs() -> None:
     market = walk(30)
+    acts = acting([20, 20, 20], {1: 2.0}, {2: 1.0})
+    none = {"dividends": np.array(0.0), "splits": np.array(1.0)}
+    assert len({acts.fingerprint, *(replace(acts, **{n: none[n]}).fingerprint for n in none)}) == 3
     assert market.fingerprint.startswith("20bc055435c0c849")  # from before bars knew events
     assert market.fingerprint == replace(market, dividends=np.zeros((30, 1))).fingerprint
 

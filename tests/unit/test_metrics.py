@@ -182,9 +182,8 @@ def test_the_smallest_real_risk_is_not_taken_for_rounding() -> None:
 @pytest.mark.parametrize("bars", [0, 1])
 def test_without_a_return_only_sums_are_left(bars: int) -> None:
     values = summary(EQUITY[:bars])
-    assert set(METRICS) - undefined(values) == {"trades", "win_rate", "profit_factor", "fees"} | (
-        {"exposure"} if bars else set()
-    )
+    sums = {"trades", "win_rate", "profit_factor", "fees", "dividends"}
+    assert set(METRICS) - undefined(values) == sums | ({"exposure"} if bars else set())
 
 
 def test_one_return_has_a_size_but_no_deviation() -> None:
