@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.candles import bars, wild_market
+from tests.candles import bars, wild_market, with_actions
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
 from tradebot.core import Array
@@ -88,9 +88,12 @@ def cases(
     costs: st.SearchStrategy[Costs] = any_costs,
     rules: st.SearchStrategy[TradingConfig] = any_rules,
     assets: tuple[int, int] = (1, 4),
+    actions: bool = False,
 ) -> Case:
     market, seed = draw(rules), draw(seeds)
     prices = wild_market(draw(st.integers(*assets)), draw(st.integers(2, 30)), seed)
+    if actions:
+        prices = with_actions(prices, seed + 2)
     return Case(prices, any_requests(prices.close.shape, seed + 1, market.leverage), draw(costs), market)
 
 
@@ -113,7 +116,7 @@ def scale(track: Track) -> float:
 def columns(market: Bars, which: Iterable[int]) -> Bars:
     """These assets of a market under the names A, B, C ..."""
     which = list(which)
-    names = ("open", "high", "low", "close", "volume", "missing")
+    names = ("open", "high", "low", "close", "volume", "missing", "dividends", "splits")
     return replace(
         market, symbols=tuple("ABCD"[: len(which)]), **{n: getattr(market, n)[:, which] for n in names}
     )
@@ -123,7 +126,8 @@ def at_open(track: Track) -> list[tuple[Array, Array]]:
     """Equity and gross value [T] at each open: before its orders are filled, and after."""
     open_ = track.bars.open
     units, cash = np.zeros_like(track.units), np.full(len(open_), CASH)
-    units[1:], cash[1:] = track.units[:-1], track.cash[:-1] - track.financing[1:]
+    units[1:], cash[1:] = track.opened[1:], track.cash[:-1] - track.financing[1:]
+    cash += (track.dividends + track.fractions * open_).sum(axis=1)
     after = cash - (track.traded * open_ + track.fees).sum(axis=1)
     return [
         (money + (held * open_).sum(axis=1), np.abs(held * open_).sum(axis=1))

@@ -6,6 +6,7 @@ And `Case`: a table of candles, what is asked for at each, and the fills and the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import ascii_uppercase
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -47,8 +48,9 @@ def side_by_side(*markets: Bars) -> Bars:
     """Markets of as many bars as one, at the times of the first, whose symbols are A, B, C ..."""
     columns: dict[str, Any] = {
         name: np.hstack([getattr(one, name) for one in markets])
-        for name in ("open", "high", "low", "close", "volume", "missing")
+        for name in ("open", "high", "low", "close", "volume", "missing", "dividends", "splits")
     }
+    columns["adjusted"] = all(one.adjusted for one in markets)
     return Bars(markets[0].timestamps, tuple(ascii_uppercase[: len(markets)]), **columns)
 
 
@@ -84,6 +86,20 @@ def wild_market(n_assets: int, n_bars: int, seed: int) -> Bars:
         missing=absent,
         adjusted=False,
     )
+
+
+def with_actions(market: Bars, seed: int) -> Bars:
+    """Raw bars with dividends up to the last close and splits of any ratio, some of both in one bar.
+
+    The prices stay: they move by whatever else they move by.
+    """
+    generator = np.random.default_rng(seed)
+    shape = market.close.shape
+    acts, pays = (~market.missing & (generator.random(shape) < 0.15) for _ in range(2))
+    splits = np.where(acts, generator.choice([0.1, 1 / 3, 0.5, 1.5, 2.0, 3.0, 7.0], shape), 1.0)
+    last = np.concatenate([market.close[:1], market.close[:-1]]) / splits
+    dividends = np.where(pays, generator.uniform(0.001, 0.9, shape) * last, 0.0)
+    return replace(market, splits=splits, dividends=dividends, adjusted=False)
 
 
 Candle = tuple[float, ...]  # open, close and, where it matters, volume

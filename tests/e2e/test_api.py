@@ -136,15 +136,20 @@ def test_a_run_is_tested_with_its_own_cash_and_costs_unless_others_are_given(tmp
     assert other.backtest.costs.half_spread_bps == 2
 
 
-def test_raw_prices_are_warned_of_where_a_split_makes_them_jump(tmp_path: Path) -> None:
-    def warning(start: str, **settings: object) -> str:
-        return tradebot.backtest(
-            "flat", symbols="AAPL", start=start, end="2006", save=False, **settings
-        ).warning
+@pytest.mark.parametrize("symbol", ["AAPL", "IBM", "MSFT"])
+def test_raw_prices_with_their_splits_and_dividends_earn_what_adjusted_ones_do(symbol: str) -> None:
+    """Two splits of AAPL, a special dividend of MSFT, 52 dividends of IBM.
 
-    split = "AAPL jumps by a factor of 0.5 on 2005-02-28"  # two for one
-    assert warning("2005", raw=True) == f"raw prices count splits as gains and losses: {split}"
-    assert warning("2006", raw=True) == warning("2005") == ""
+    Reinvested at each open they buy at other prices than adjusted ones do; held in cash they earn nothing.
+    """
+    held, still, adjusted = (
+        tradebot.backtest("buy_and_hold", symbols=symbol, save=False, baselines="", **terms).metrics
+        for terms in ({"prices": "raw"}, {"prices": "raw", "rebalance": True}, {})
+    )
+    growth = [1 + one["total_return"] for one in (held, still, adjusted)]
+    assert growth[1] / growth[2] == pytest.approx(1.0, abs=5e-3)
+    assert growth[0] / growth[2] == pytest.approx(1.0, abs=0.15)
+    assert held["dividends"] > 0 and adjusted["dividends"] == 0
 
 
 def test_a_run_finds_its_symbols_in_whatever_order_they_are_given(tmp_path: Path) -> None:
@@ -247,7 +252,7 @@ def test_settings_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_raw_prices_that_are_asked_for_have_not_changed(run: tradebot.Run) -> None:
-    assert tradebot.backtest(run, raw=True, baselines="", save=False).warning == ""
+    assert tradebot.backtest(run, prices="raw", baselines="", save=False).warning == ""
 
 
 def test_prices_that_have_changed_since_the_training_are_told(tmp_path: Path, prices: pd.DataFrame) -> None:

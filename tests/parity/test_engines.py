@@ -89,8 +89,8 @@ def test_backtesting_finds_the_same_sizes(kind: Kind, seed: int) -> None:
 
 @pytest.mark.parametrize("symbol", ["AAPL", "IBM", "MSFT"])
 def test_backtesting_follows_a_rule_on_the_sample_to_the_same_end(symbol: str) -> None:
-    """Thirteen years of raw prices, splits in them."""
-    market = sample.read([symbol], adjusted=False)
+    """Thirteen years of raw prices, whose splits and dividends it does not know."""
+    market = replace(sample.read([symbol], adjusted=False), dividends=np.array(0.0), splits=np.array(1.0))
     asked = rules.sma_cross(market, fast=20, slow=100)
     found = ours(market, engines.all_in(20e-4) * asked, Costs(**SHARES), leverage=1.01)
     assert np.count_nonzero(found.traded) > 20

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.candles import side_by_side, walk
+from tests.candles import side_by_side, walk, with_actions
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.backtest import engine
@@ -47,6 +47,8 @@ def market(name: str) -> Bars:
     """T bars, real ones from the middle of what there is."""
     if name == "wild":
         return walk(T, seed=2, move=0.2, gap=0.2)
+    if name == "raw":
+        return with_actions(walk(T, seed=3), seed=4)
     if name == "three":
         return side_by_side(market("AAPL"), market("wild"), market("BTC-USD"))
     bars = synthetic.read(f"synthetic:ar1?n={T}") if name == "ar1" else sample.read([name])
@@ -54,8 +56,8 @@ def market(name: str) -> Bars:
     return bars.rows(start, start + T - 1)
 
 
-MARKETS = st.sampled_from(["AAPL", "BTC-USD", "ar1", "wild"])
-ALSO_SEVERAL = st.sampled_from(["AAPL", "BTC-USD", "ar1", "wild", "three"])
+MARKETS = st.sampled_from(["AAPL", "BTC-USD", "ar1", "wild", "raw"])
+ALSO_SEVERAL = st.sampled_from(["AAPL", "BTC-USD", "ar1", "wild", "raw", "three"])
 BARS = st.integers(FIRST, T - 3)
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -25,6 +25,7 @@ def summary(rows: list[tuple[float, ...]], profits: list[float], scale: float = 
         "weight": weight,
         "traded": scale * traded,
         "fees": scale * fees,
+        "dividends": 0.1 * scale * traded,
         "benchmark": benchmark,
     }
     return summarize(scale * equity, stamps, 252.0, profits=scale * np.array(profits), **given)
@@ -58,10 +59,13 @@ def test_metrics_of_funded_accounts_keep_their_bounds(
     st.lists(MONEY, max_size=4),
 )
 @settings(deadline=None, max_examples=100)
-def test_only_the_fees_depend_on_the_currency(rows: list[tuple[float, ...]], profits: list[float]) -> None:
+def test_only_fees_and_dividends_depend_on_the_currency(
+    rows: list[tuple[float, ...]], profits: list[float]
+) -> None:
     """1024 to one: a power of two changes no digit."""
     ours, theirs = summary(rows, profits), summary(rows, profits, scale=1024.0)
-    assert theirs.pop("fees") == 1024 * ours.pop("fees")
+    for sum_ in ("fees", "dividends"):
+        assert theirs.pop(sum_) == 1024 * ours.pop(sum_)
     assert theirs == pytest.approx(ours, rel=0, abs=0, nan_ok=True)
 
 

@@ -53,7 +53,15 @@ def test_the_value_is_that_of_the_summary() -> None:
     nothing = np.zeros(0)
     account = equity()
     summary = metrics.summarize(
-        account, STAMPS, 252, weight=nothing, traded=nothing, fees=nothing, profits=nothing, benchmark=None
+        account,
+        STAMPS,
+        252,
+        weight=nothing,
+        traded=nothing,
+        fees=nothing,
+        dividends=nothing,
+        profits=nothing,
+        benchmark=None,
     )
     assert {name: over.value for name, over in intervals(account).items()} == {
         name: summary[name] for name in RESAMPLED

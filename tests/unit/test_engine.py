@@ -210,13 +210,33 @@ def test_many_partial_fills_close_to_exactly_flat() -> None:
 def test_round_trips_by_hand() -> None:
     # Buys 3 at 10 and 1 at 14, sells 6 at 12: closes 4, opens 2 short; buys 1 at 11; 1 is open, marked at 9.
     units, price = np.array([3.0, 1.0, -6.0, 1.0]), np.array([10.0, 14.0, 12.0, 11.0])
-    first, last, closed, entered, entry, exit_, profit, fee = round_trips(
-        units, price, np.array([3.0, 1, 6, 1]), 9.0
+    bar, none = np.arange(4), np.empty(0)
+    first, last, closed, entered, entry, exit_, profit, fee, received = round_trips(
+        bar, units, price, np.array([3.0, 1, 6, 1]), none.astype(np.int64), none, none, 9.0
     )
     assert first.tolist() == [0, 2] and last.tolist() == [2, 3] and closed.tolist() == [True, False]
     assert entered.tolist() == [4, -2] and entry.tolist() == [11, 12] and exit_.tolist() == [12, 10]
     assert fee.tolist() == [3 + 1 + 4, 2 + 1]
-    assert profit.tolist() == [4 * (12 - 11) - 8, 2 * (12 - 10) - 3]
+    assert profit.tolist() == [4 * (12 - 11) - 8, 2 * (12 - 10) - 3] and not received.any()
+
+
+def test_round_trips_through_a_split_and_dividends_by_hand() -> None:
+    # Buys 4 at 10 and sells 1 at 12; 3 become 6, which receive 0.5 each; sells 7 at 8 (1 of them short),
+    # which pays 0.25 after the last fill; 1 is open, marked at 7. The fills were of 8 and 2 of today's units.
+    first, last, closed, entered, entry, exit_, profit, fee, received = round_trips(
+        np.array([1, 2, 5]),
+        np.array([4.0, -1.0, -7.0]),
+        np.array([10.0, 12.0, 8.0]),
+        np.zeros(3),
+        np.array([0, 4, 6]),
+        np.array([3.0, 2.0, 1.0]),
+        np.array([9.0, 0.5, 0.25]),
+        7.0,
+    )
+    assert first.tolist() == [0, 2] and last.tolist() == [2, 2] and closed.tolist() == [True, False]
+    assert entered.tolist() == [8, -1] and entry.tolist() == [5, 8] and not fee.any()
+    assert exit_.tolist() == [(12 + 6 * 8) / 8, 7]
+    assert received.tolist() == [3.0, -0.25] and profit.tolist() == [12 + 48 - 40 + 3, 8 - 7 - 0.25]
 
 
 # ---- what agents ask for

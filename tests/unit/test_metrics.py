@@ -27,6 +27,7 @@ def summary(equity: Array = EQUITY, **changes: Any) -> dict[str, float]:
         "weight": np.array([0.0, 1.0, 1.0, 0.5, 0.0])[: len(equity)],
         "traded": np.array([0.0, 100.0, 50.0, 0.72, 60.0])[: len(equity)],
         "fees": np.array([0.0, 1.0, 2.0, 0.0, 0.5])[: len(equity)],
+        "dividends": np.array([0.0, 2.0, -0.5, 0.0, 0.0])[: len(equity)],
         "profits": np.array([30.0, -10.0, 0.0, -5.0]),
         "benchmark": BENCHMARK[: len(equity)],
     }
@@ -52,6 +53,7 @@ WORKED_OUT = {
     "win_rate": 0.25,  # a profit of exactly 0 is no win
     "profit_factor": 2.0,  # 30 / 15
     "fees": 3.5,
+    "dividends": 1.5,  # 2 received, 0.5 paid for a short position
     "alpha": 1.01**4 - 1,
     "beta": 0.5,
 }
@@ -180,9 +182,8 @@ def test_the_smallest_real_risk_is_not_taken_for_rounding() -> None:
 @pytest.mark.parametrize("bars", [0, 1])
 def test_without_a_return_only_sums_are_left(bars: int) -> None:
     values = summary(EQUITY[:bars])
-    assert set(METRICS) - undefined(values) == {"trades", "win_rate", "profit_factor", "fees"} | (
-        {"exposure"} if bars else set()
-    )
+    sums = {"trades", "win_rate", "profit_factor", "fees", "dividends"}
+    assert set(METRICS) - undefined(values) == sums | ({"exposure"} if bars else set())
 
 
 def test_one_return_has_a_size_but_no_deviation() -> None:

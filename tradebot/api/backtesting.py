@@ -26,11 +26,9 @@ from tradebot.market.costs import Costs, instead
 from tradebot.market.env import TradingEnv, span
 from tradebot.plugins import Plugin
 from tradebot.prices.bars import Bars
-from tradebot.prices.dates import spelled
 from tradebot.prices.reading import ReadConfig
 from tradebot.strategies import own, rules
 
-JUMP = 0.1  # log of raw over adjusted prices, from bar to bar, that is no dividend any more
 ROOT = Path("backtests")  # of rules; those of a run lie in the run's folder
 
 
@@ -42,7 +40,7 @@ def backtest(
     data: str = "",
     start: str | None = None,
     end: str | None = None,
-    raw: bool | None = None,
+    prices: str | None = None,
     baselines: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     save: bool = True,
@@ -55,7 +53,7 @@ def backtest(
     unless others are given (`terms`: the fields of `Broker`, `Costs` and `ReadConfig`, e.g. `cash=`,
     `fees="us-stocks"`, `dates="day-first"`).
     `strategy` is a function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if
-    it looks ahead. `raw` asks for raw prices or adjusted ones. `baselines` are rules, by default those that
+    it looks ahead. `prices` are "adjusted" or "raw". `baselines` are rules, by default those that
     suit the number of symbols. What comes out is written into the new folder `out`, by default one in the
     run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
     folder cannot be written.
@@ -66,10 +64,9 @@ def backtest(
     for name in (asked := rules.listed_rules(baselines or ())):
         if rules.named(name) is None:
             raise unknown("baseline", name, list(rules.RULES))
-    market, paid = _terms(run, terms)
-    market = market if raw is None else market.model_copy(update={"raw": raw})
+    market, paid = _terms(run, terms, {} if prices is None else {"prices": prices})
     plugin = plugins.load(strategy) if strategy else None
-    bars = history(run, listed(symbols), data, market.raw, market)
+    bars = history(run, listed(symbols), data, market.prices, market)
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
@@ -88,10 +85,8 @@ def backtest(
         in_sample=run is not None and overlaps(run, tested),
         short=run is not None and market.actions in ("long-short", "weights"),  # the rules never are
     )
-    is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
+    is_own = run and not (symbols or data) and market.prices == run.experiment.market.prices
     warning = _changed(run, bars) if run and is_own else ""
-    jumps = _jumps(tested, history(run, listed(symbols), data, False, market)) if market.raw else ""
-    warning = "; ".join(filter(None, [warning, jumps]))
     facts = _facts(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
@@ -147,32 +142,32 @@ def check_trades(run: Run, purpose: str) -> None:
         )
 
 
-def _terms(run: Run | None, terms: Mapping[str, Any]) -> tuple[TradingConfig, Costs]:
-    """Those of the run, or the defaults, with what is given instead."""
+def _terms(run: Run | None, terms: Mapping[str, Any], kind: Mapping[str, str]) -> tuple[TradingConfig, Costs]:
+    """Those of the run, or the defaults, with what is given instead, also the kind of prices."""
     sections: dict[str, type[Config]] = {"account": Broker, "costs": Costs, "reading": ReadConfig}
     given = distribute({key: value for key, value in terms.items() if value is not None}, sections)
     market = run.experiment.market.model_dump() if run else {}
     paid = run.experiment.costs.model_dump() if run else {}
-    return build(TradingConfig, market | given["account"] | given["reading"]), build(
+    return build(TradingConfig, {**market, **given["account"], **given["reading"], **kind}), build(
         Costs, instead(paid, given["costs"])
     )
 
 
-def history(run: Run | None, symbols: tuple[str, ...], data: str, raw: bool, how: ReadConfig) -> Bars:
+def history(run: Run | None, symbols: tuple[str, ...], data: str, prices: str, how: ReadConfig) -> Bars:
     """The full history that is asked for; what is not said is as it was for the run."""
     own = run.experiment.market if run else TradingConfig()
     if run and sorted(symbols) == sorted(trained := _training_data(run).symbols):
         symbols = trained  # each observation and action is one symbol's, by its place
     if symbols and not data and symbols != own.symbols and is_stock(own.data):
-        return resolve(symbols, "", raw, how)  # another symbol may have come from elsewhere
+        return resolve(symbols, "", prices, how)  # another symbol may have come from elsewhere
     if symbols or not data:
-        return resolve(symbols or own.symbols, data or own.data, raw, how)
+        return resolve(symbols or own.symbols, data or own.data, prices, how)
     if run is None:
-        return resolve((), data, raw, how)
+        return resolve((), data, prices, how)
     trained = _training_data(run).symbols
-    if not is_stock(data) and len(resolve((), data, raw, how).symbols) == len(trained) == 1:
-        return resolve((), data, raw, how)  # it holds one symbol, be it another one than the run's
-    return resolve(trained, data, raw, how)
+    if not is_stock(data) and len(resolve((), data, prices, how).symbols) == len(trained) == 1:
+        return resolve((), data, prices, how)  # it holds one symbol, be it another one than the run's
+    return resolve(trained, data, prices, how)
 
 
 def play(
@@ -241,21 +236,6 @@ def _changed(run: Run, bars: Bars) -> str:
     if is_known:
         return ""
     return f"the prices of {bars.who} have changed since {run.name} was trained on them"
-
-
-def _jumps(raw: Bars, adjusted: Bars) -> str:
-    """What to say where raw prices jump by more than dividends do, and an account gains or loses by it."""
-    factor = adjusted.close[np.searchsorted(adjusted.timestamps, raw.timestamps)] / raw.close
-    moves = factor[1:] / factor[:-1]
-    jumps = np.argwhere(np.abs(np.log(moves)) > JUMP)
-    if not len(jumps):
-        return ""
-    t, a = jumps[0]
-    more = f", and {len(jumps) - 1} more" if len(jumps) > 1 else ""
-    return (
-        f"raw prices count splits as gains and losses: {raw.symbols[a]} jumps by a factor of"
-        f" {1 / moves[t, a]:.3g} on {spelled(raw.timestamps[t + 1])}{more}"
-    )
 
 
 def overlaps(run: Run, tested: Bars) -> bool:

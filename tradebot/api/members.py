@@ -87,7 +87,7 @@ def environment(
     seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
     if not plan.is_trading:
         return world(plan, seeds, envs), {}, 1.0, {}
-    bars = resolve(market.symbols, market.data, market.raw, market)
+    bars = resolve(market.symbols, market.data, market.prices, market)
     table, reward, kept = observe(bars, market, code)
     first, last = span(bars, market.start or None, market.end or None, table.warmup)
     scale = reward_scale(bars, first, last) if reward.is_return else 1.0

@@ -36,7 +36,8 @@ def load(
     `source` is `yahoo` or `file` for what `fetch` stored from there (`yahoo:1h` for bars that are not daily),
     `sample` for what is shipped, a price file, or `synthetic:NAME?key=value&...`. Empty: what was fetched,
     and the sample where nothing was. Prices are in the currency of the source; `adjusted` ones are scaled for
-    splits and dividends where the source says how. start and end are dates, months or years, both included.
+    splits and dividends where the source says how, the others keep those beside them. start and end are
+    dates, months or years, both included.
     Several symbols get one calendar, see `Bars.missing`: a stock beside a coin lacks the weekends.
     `interval` makes longer bars of them, such as 4h, 1d or 1wk, by the clock of `day_zone`: see `resample`.
     `reading` answers what the text of a price file leaves open: `dates="day-first"`, `decimal="comma"`,
@@ -65,11 +66,16 @@ def _bars(wanted: tuple[str, ...], source: str, adjusted: bool, how: ReadConfig)
     return bars.select(wanted) if wanted else bars
 
 
-def resolve(symbols: Sequence[str], data: str, raw: bool = False, how: ReadConfig = AS_WRITTEN) -> Bars:
-    """The full history of the symbols that --symbols and --data name, raw or adjusted; `how` reads a file."""
+def resolve(
+    symbols: Sequence[str], data: str, prices: str = "adjusted", how: ReadConfig = AS_WRITTEN
+) -> Bars:
+    """The full history of the symbols that --symbols and --data name, "raw" or "adjusted".
+
+    `how` reads a file.
+    """
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
-    return _bars(listed(symbols), data, not raw, how)
+    return _bars(listed(symbols), data, prices != "raw", how)
 
 
 def source_of(symbols: Sequence[str]) -> str:

@@ -94,6 +94,7 @@ class BacktestResult:
                 "end": test.bars.timestamps[-1].item().isoformat(),
                 "bars": len(test.bars),
             },
+            "prices": test.bars.kind,
             "in_sample": test.in_sample,
             "warning": self.warning or None,
             "cash": float(test.ensemble.equity[0]),

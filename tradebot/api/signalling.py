@@ -109,7 +109,7 @@ def signal(
     check_trades(run, "trade")
     market, costs = run.experiment.market, run.experiment.costs
     how = build(ReadConfig, {name: getattr(market, name) for name in ReadConfig.model_fields} | reading)
-    bars = history(run, listed(symbols), data, market.raw, how)
+    bars = history(run, listed(symbols), data, market.prices, how)
     after = start or after_training(run, bars)
     first, last, members = play(run, bars, market, costs, after, None)
     seen = bars.rows(first, last)

@@ -36,6 +36,7 @@ class Track:
     cash: Array  # [T] currency
     units: Array  # [T, A]
     equity: Array  # [T] currency, marked at each close
+    opened: Array  # [T, A] units at each open, after a split and before orders
     traded: Array  # [T, A] signed units traded at each open
     fees: Array  # [T, A] currency paid to trade
     financing: Array  # [T] currency paid to borrow since the last bar; interest earned is negative
@@ -55,6 +56,21 @@ class Track:
         return np.asarray(np.abs(self.weight).sum(axis=1))
 
     @property
+    def dividends(self) -> Array:
+        """[T, A] currency received at each open; negative where a short position pays."""
+        return self._before_open * self.bars.splits * self.bars.dividends
+
+    @property
+    def fractions(self) -> Array:
+        """[T, A] units that a split left of a whole one, and that were paid out at the open."""
+        return np.where(self.bars.splits != 1.0, self._before_open * self.bars.splits - self.opened, 0.0)
+
+    @property
+    def _before_open(self) -> Array:
+        """[T, A] units held since the last close."""
+        return np.concatenate([np.zeros_like(self.units[:1]), self.units[:-1]])
+
+    @property
     def liquidations(self) -> Array:
         """Bars at whose close the broker called. Calls in a row are one: it sells until nothing is left."""
         return np.flatnonzero(self.called & ~np.append(False, self.called[:-1]))
@@ -63,18 +79,23 @@ class Track:
     def fills(self) -> pd.DataFrame:
         """One row a fill, at the mid price; `fee` is commission, spread and slippage.
 
-        Replayed (cash -= signed units x price + fee), they give the equity back, but for the financing.
+        What a split leaves of a whole unit is a sale at the open, without a fee. Replayed (cash -= signed
+        units x price + fee, the units times each split, their dividends into the cash), they give the equity
+        back, but for the financing.
         """
-        bar, asset = np.nonzero(self.traded)
-        units, price, fee = self.traded[bar, asset], self.bars.open[bar, asset], self.fees[bar, asset]
+        orders, fractions = np.nonzero(self.traded), np.nonzero(self.fractions)
+        bar, asset = (np.concatenate(pair) for pair in zip(fractions, orders, strict=True))
+        units = np.concatenate([-self.fractions[fractions], self.traded[orders]])
+        fee = np.concatenate([np.zeros(len(fractions[0])), self.fees[orders]])
+        price = self.bars.open[bar, asset]
         if self.ruined:  # what was held then was closed out at the mark
-            left = self.units[self.ruined - 1] + self.traded[self.ruined]
+            left = self.opened[self.ruined] + self.traded[self.ruined]
             held = np.flatnonzero(left)
             bar = np.append(bar, np.full(len(held), self.ruined))
             asset = np.append(asset, held)
             units, fee = np.append(units, -left[held]), np.append(fee, np.zeros(len(held)))
             price = np.append(price, self.bars.close[self.ruined, held])
-        return pd.DataFrame(
+        made = pd.DataFrame(
             {
                 "time": self.bars.timestamps[bar],
                 "symbol": np.array(self.bars.symbols)[asset],
@@ -85,6 +106,7 @@ class Track:
                 "bar": bar,
             }
         )
+        return made.sort_values("bar", kind="stable", ignore_index=True)
 
     @cached_property
     def trades(self) -> pd.DataFrame:
@@ -93,7 +115,8 @@ class Track:
 
         `units` is all that was entered, prices are means over units, an open trade is valued at the last
         close, `profit` is after fees but not financing, `return` profit over the value entered, `bars` from
-        first to last fill.
+        first to last fill. Units and prices are those of the shares at its end, where there was a split;
+        `dividends` are part of the profit.
         """
         tables = [self._trades_of(a) for a in range(len(self.bars.symbols))]
         return pd.concat(tables).sort_values("entry_time", kind="stable", ignore_index=True)
@@ -102,11 +125,13 @@ class Track:
         symbol = self.bars.symbols[a]
         fills = self.fills[self.fills["symbol"] == symbol]
         signed = fills["units"].to_numpy() * np.where(fills["side"] == "buy", 1.0, -1.0)
+        bar, price, cost = (fills[name].to_numpy() for name in ("bar", "price", "fee"))
+        splits, dividends = self.bars.splits[:, a], self.bars.dividends[:, a]
+        acts = np.flatnonzero((splits != 1.0) | (dividends != 0.0))
         trips = round_trips(
-            signed, fills["price"].to_numpy(), fills["fee"].to_numpy(), self.bars.close[-1, a]
+            bar, signed, price, cost, acts, splits[acts], dividends[acts], self.bars.close[-1, a]
         )
-        first, last, closed, units, entry, exit_, profit, fee = trips
-        bar = fills["bar"].to_numpy()
+        first, last, closed, units, entry, exit_, profit, fee, received = trips
         entry_bar, exit_bar = bar[first], np.where(closed, bar[last], len(self.bars) - 1)
         times = self.bars.timestamps
         return pd.DataFrame(
@@ -120,6 +145,7 @@ class Track:
                 "exit_price": exit_,
                 "profit": profit,
                 "fees": fee,
+                "dividends": received,
                 "return": profit / (np.abs(units) * entry),
                 "bars": exit_bar - entry_bar,
             }
@@ -138,6 +164,7 @@ class Track:
             weight=self.gross,
             traded=traded,
             fees=self.fees.sum(axis=1) + np.maximum(self.financing, 0.0),
+            dividends=self.dividends.sum(axis=1),
             profits=closed["profit"].to_numpy(),
             benchmark=self.benchmark,
         )
@@ -186,11 +213,15 @@ class Backtest:
     def oracle_log_wealth(self) -> float:
         """ln(final / initial equity) of the hindsight optimum of 0/1 or, if `short`, -1/0/1 requests, or NaN.
 
-        An account may earn more than that by leverage, by weights in between and by rebalancing.
+        An account may earn more than that by leverage, by weights in between and by rebalancing. Dividends
+        of raw prices count as if they bought at the open of the ex-date, at no cost; an account leaves them
+        in cash until its next order.
         """
         if not self.has_oracle:
             return np.nan
-        open_, close = (np.ascontiguousarray(price[:, 0]) for price in (self.bars.open, self.bars.close))
+        bars = self.bars
+        grown = np.cumprod(bars.splits[:, 0] * (1.0 + bars.dividends[:, 0] / bars.open[:, 0]))
+        open_, close = bars.open[:, 0] * grown, bars.close[:, 0] * grown
         return float(oracle.optimum(open_, close, self.costs.buy, self.costs.sell, self.short)[0])
 
     @property
@@ -322,6 +353,7 @@ def _tracks(
     terms = kernel.terms(costs, market)
     made = kernel.simulate(*quotes(bars, costs), rows, market.cash, terms, RUIN * market.cash)
     units, traded, fees = made.units, made.traded, made.fees
+    opened = made.opened(units)
     return [
         Track(
             name=name,
@@ -329,6 +361,7 @@ def _tracks(
             request=rows[k],
             cash=made.cash[k],
             units=units[k],
+            opened=opened[k],
             equity=made.equity[k],
             traded=traded[k],
             fees=fees[k],

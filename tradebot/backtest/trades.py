@@ -1,4 +1,7 @@
-"""Fills -> round trips, from flat to flat or through zero, where a fill ends one and opens the next."""
+"""Fills -> round trips, from flat to flat or through zero, where a fill ends one and opens the next.
+
+A split multiplies the units of the trade under way, a dividend is received for them before the bar's fills.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,18 @@ from tradebot.core import Array
 
 @njit(cache=True)
 def round_trips(
-    units: Array,  # [N] signed units of each fill, in order
+    bar: Array,  # [N] int, of each fill, ascending
+    units: Array,  # [N] signed units
     price: Array,  # [N] currency per unit
     fee: Array,  # [N] currency
+    acts: Array,  # [D] int: bars with a split or a dividend, ascending
+    splits: Array,  # [D] new units per old one
+    dividends: Array,  # [D] currency per new unit
     mark: float,  # price at which an open position is valued
-) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array, Array]:
     """Returns, per trade: first fill, last fill, closed?, signed units entered, mean entry price, mean exit
-    price (the mark while open), profit net of fees in currency, fees in currency.
+    price (the mark while open), profit net of fees in currency, fees in currency, dividends in currency.
+    Units and prices are those after the splits during the trade.
 
     A fill that turns the position is split: its fee goes to both trades in proportion to the units.
     """
@@ -26,10 +34,20 @@ def round_trips(
     closed = np.zeros(most, np.bool_)
     entered, entry_value = np.zeros(most), np.zeros(most)
     exited, exit_value = np.zeros(most), np.zeros(most)
-    fees = np.zeros(most)
+    fees, received = np.zeros(most), np.zeros(most)
     n = -1  # trade that is being filled
+    d = 0  # split or dividend that is next
     position = 0.0
-    for i in range(len(units)):
+    for i in range(len(units) + 1):
+        while d < len(acts) and (i == len(units) or acts[d] <= bar[i]):
+            if position != 0.0:
+                position *= splits[d]
+                entered[n] *= splits[d]
+                exited[n] *= splits[d]
+                received[n] += position * dividends[d]
+            d += 1
+        if i == len(units):
+            break
         rest = units[i]
         if position * rest < 0.0:  # towards zero
             part = rest if abs(rest) < abs(position) else -position
@@ -53,7 +71,7 @@ def round_trips(
     if n and not closed[n - 1]:
         exited[n - 1] -= position
         exit_value[n - 1] -= position * mark
-    profit = -(entry_value[:n] + exit_value[:n]) - fees[:n]
+    profit = received[:n] - (entry_value[:n] + exit_value[:n]) - fees[:n]
     return (
         first[:n],
         last[:n],
@@ -63,4 +81,5 @@ def round_trips(
         exit_value[:n] / exited[:n],
         profit,
         fees[:n],
+        received[:n],
     )

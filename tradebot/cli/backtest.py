@@ -32,7 +32,11 @@ DATA = typer.Option(
 )
 START = typer.Option(help="First date (default: the bar after the run's training)")
 END = typer.Option(help="Last date, included (default: the last bar)")
-RAW = typer.Option(help="Raw prices instead of adjusted ones (default: as the run's)", show_default=False)
+PRICES = typer.Option(
+    help="adjusted for splits and dividends, or raw, with both booked as they come (default: as the run's)",
+    metavar="<choice>",
+    show_default=False,
+)
 BASELINES = typer.Option(
     help="Rules to compare with, separated by commas (default: all that make sense for as many symbols)"
 )
@@ -46,7 +50,7 @@ def backtest(
     data: Annotated[str, DATA] = "",
     start: Annotated[str | None, START] = None,
     end: Annotated[str | None, END] = None,
-    raw: Annotated[bool | None, RAW] = None,
+    prices: Annotated[str | None, PRICES] = None,
     baselines: Annotated[str | None, BASELINES] = None,
     out: Annotated[Path | None, OUT] = None,
     json: console.Json = False,
@@ -67,7 +71,7 @@ def backtest(
             data=data,
             start=start,
             end=end,
-            raw=raw,
+            prices=prices,
             baselines=baselines,
             out=out,
             command=console.command_line(),

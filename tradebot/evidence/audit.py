@@ -19,6 +19,7 @@ from tradebot.prices.dates import spelled
 
 POINTS = 8  # bars at which the future is changed: 3 calls of the function each
 MOVE = 0.2  # deviation of the log returns of another future
+ACTS = 0.1  # share of the bars of another future that have a dividend, and that have a split
 FARTHEST = 30.0  # a future ends within exp(+-30) of the present, which every price can bear
 ROUNDING = 1e-9  # relative: sums over all bars may round otherwise when some of them change
 
@@ -26,7 +27,10 @@ Rows = Callable[[Bars], Array]  # bars -> [T, ...], row t for the bar t
 
 
 def corrupted(bars: Bars, t: int, seed: int, sign: float = 1.0) -> Bars:
-    """Another future: random walks of other size and volume from bar t on; `sign` -1 mirrors the moves."""
+    """Another future: random walks of other size and volume from bar t on; `sign` -1 mirrors the moves.
+
+    Raw prices with dividends or splits get others of those, too.
+    """
     generator = np.random.default_rng(seed)
     shape = (len(bars) - t - 1, len(bars.symbols))
     moves = np.clip(np.cumsum(MOVE * generator.standard_normal(shape), axis=0), -FARTHEST, FARTHEST)
@@ -40,6 +44,10 @@ def corrupted(bars: Bars, t: int, seed: int, sign: float = 1.0) -> Bars:
         "volume": 1e5 * generator.random(shape),
         "missing": np.zeros(shape, dtype=bool),
     }
+    if bars.has_actions:
+        last = np.concatenate([bars.close[t : t + 1], close[:-1]])
+        future["splits"] = np.where(generator.random(shape) < ACTS, 3.0, 1.0)
+        future["dividends"] = np.where(generator.random(shape) < ACTS, 0.1 * last / 3.0, 0.0)
     columns: dict[str, Any] = {c: np.concatenate([getattr(bars, c)[: t + 1], future[c]]) for c in future}
     return replace(bars, **columns)
 

@@ -56,8 +56,10 @@ class TradingConfig(Broker, ReadConfig):
         " coin, gbm, leak, ou, regime), sample, or yahoo (yahoo:1h) for what was fetched there"
         " (default: what was fetched, else the sample)",
     )
-    raw: bool = Field(
-        False, description="Raw prices, which jump at splits, instead of adjusted ones; to count shares"
+    prices: Literal["adjusted", "raw"] = Field(
+        "adjusted",
+        description="adjusted: for splits and dividends; raw: as quoted, with splits and dividends booked as"
+        " they come (shorts pay them), to count shares",
     )
     start: str | None = Field(None, description="First date of the span, e.g. 2005-01-01")
     end: str | None = Field(None, description="Last date of the span, included")

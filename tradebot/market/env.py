@@ -43,11 +43,13 @@ def targets(scheme: ActionScheme, n_assets: int) -> Array | None:
 def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
     """What the kernel takes: open, close and volume [T, A, 3], and the years since the last bar [T].
 
+    Where there are dividends or splits they follow, [T, A, 5].
+
     Raises InputError for costs that these bars cannot tell.
     """
     if costs.counts_units and bars.adjusted:
         raise InputError(
-            f"{bars.who}: whole or counted shares need raw prices, and these are adjusted: --raw"
+            f"{bars.who}: whole or counted shares need raw prices, and these are adjusted: --prices raw"
         )
     silent = [symbol for a, symbol in enumerate(bars.symbols) if not bars.volume[:, a].any()]
     if costs.needs_volume and silent:  # no order in them would ever be filled
@@ -57,7 +59,8 @@ def quotes(bars: Bars, costs: Costs) -> tuple[Array, Array]:
         )
     open_ = np.where(bars.missing, np.nan, bars.open)
     years = np.diff(bars.timestamps, prepend=bars.timestamps[:1]) / YEAR
-    return np.stack([open_, bars.close, bars.volume], axis=2), years
+    acts = [bars.dividends, bars.splits] if bars.has_actions else []
+    return np.stack([open_, bars.close, bars.volume, *acts], axis=2), years
 
 
 def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[int, int]:
@@ -78,7 +81,8 @@ def span(bars: Bars, start: str | None, end: str | None, warmup: int) -> tuple[i
 
 def reward_scale(bars: Bars, first: int, last: int) -> float:
     """1 / standard deviation of the mean log return in bars first..last, so that rewards are of order one."""
-    deviation = float(np.std(np.diff(np.log(bars.close[first : last + 1]).mean(axis=1))))
+    close = bars.reinvested().close[first : last + 1]
+    deviation = float(np.std(np.diff(np.log(close).mean(axis=1))))
     return 1.0 / deviation if deviation > NOISE else 1.0
 
 
@@ -160,7 +164,7 @@ class TradingEnv:
         if len(starts) < 2:
             return None
         sizes = np.diff(starts, append=self._n_starts)
-        close = self.bars.close[self._first : self._first + self._n_starts + self._window]
+        close = self.bars.reinvested().close[self._first : self._first + self._n_starts + self._window]
         returns = np.diff(np.log(close).mean(axis=1))
         ends = starts + sizes - 1 + self._window
         scale = np.array([np.std(returns[a:b]) for a, b in zip(starts, ends, strict=True)])

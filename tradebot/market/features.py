@@ -2,7 +2,8 @@
 
 Every value at bar t is computed from the bars up to t alone. Features are computed on the full history and
 then sliced, because recursive indicators depend on where the series starts. Scales are causal too: returns
-are measured in units of their own exponentially weighted volatility. The unit of the prices cancels.
+are measured in units of their own exponentially weighted volatility. The unit of the prices cancels. Of raw
+prices they see those of `Bars.reinvested`, in which a split or a dividend is no return.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def table(
     the names `name[0]` .. in the observation. Of several symbols each name begins with its symbol. Raises
     InputError for a name that is unknown or given twice, for too few bars and for what `own` cannot return.
     """
-    own = own or {}
+    own, bars = own or {}, bars.reinvested()
     known = (*MARKET_FEATURES, *own, *ACCOUNT_FEATURES)
     names = tuple(names) or (*MARKET_FEATURES, *ACCOUNT_FEATURES)
     for name in names:
@@ -102,8 +103,8 @@ def table(
 
 
 def own_values(name: str, feature: Own, bars: Bars) -> Array:
-    """What a person's feature returns, [T, A, F]. Raises InputError for another shape."""
-    values = feature(bars)
+    """What a person's feature returns for `Bars.reinvested`, [T, A, F]. InputError for another shape."""
+    values = feature(bars.reinvested())
     expected = bars.close.shape
     if values.shape[:2] != expected or values.ndim > 3 or 0 in values.shape:
         t, a = expected

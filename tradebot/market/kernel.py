@@ -5,20 +5,22 @@ close. It is a target weight (position value / equity after all fees); one that 
 request holds the units, and so does NaN, after which any number trades. Training runs `settle` over
 environments, the backtest runs it over bars. No fastmath: bit for bit the same.
 
-Within a bar: interest since the last one; the broker's liquidation, from the open after the close that
-called for it until nothing is left, and then no other order; orders that bring positions toward zero; the
-others, in the order of the assets, as far as the leverage limit allows; the mark. What a bar cannot fill
-(volume, leverage) is dropped. A bar that an asset lacks (open = NaN) fills nothing and leaves the request
-standing for the next; NaN does not recall it.
+Within a bar: interest since the last one; the splits and dividends of what is held; the broker's liquidation,
+from the open after the close that called for it until nothing is left, and then no other order; orders that
+bring positions toward zero; the others, in the order of the assets, as far as the leverage limit allows; the
+mark. What a bar cannot fill (volume, leverage) is dropped. A bar that an asset lacks (open = NaN) fills
+nothing and leaves the request standing for the next; NaN does not recall it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from tradebot.core import Array, InputError
 from tradebot.market.configs import Broker
@@ -31,7 +33,8 @@ CASH, EQUITY, PEAK, CALLED, FINANCING = range(5)
 UNITS, REQUEST, ANSWERED, ENTRY, ORDER, TRADED, FEE = range(5, 12)
 FIXED, PER_ASSET = 5, 7
 
-OPEN, CLOSE, VOLUME = range(3)  # of a bar
+OPEN, CLOSE, VOLUME, DIVIDEND, SPLIT = range(5)  # of a bar; the last two only of bars that have any
+QUOTED = 3
 
 # What an observation can say of an account; all but two of them there is one of for each asset.
 ACCOUNT_FEATURES = ("equity", "position", "request", "drawdown", "unrealized")
@@ -337,6 +340,33 @@ def finance(account: Array, bars: Array, t: int, years: float, terms: Array) -> 
     account[CASH] = account[CASH] - cost + earned
 
 
+@register_jitable
+def after_split(units: Any, split: Any, whole: bool) -> Any:
+    """The units that are left of some, numbers or arrays. A part of a whole one is paid out at the open."""
+    held = units * split
+    return np.trunc(held * (1.0 + DUST)) if whole else held
+
+
+@inlined
+def act(account: Array, bars: Array, t: int, terms: Array) -> None:
+    """Book the splits and dividends of what is held, before any order: no fee, no trade, shorts pay.
+
+    The price of entry is that of a share as it is now, less its dividends, so that the unrealized gain counts
+    them.
+    """
+    for a in range(bars.shape[1]):
+        c = PER_ASSET * a
+        units, split, dividend = account[UNITS + c], bars[t, a, SPLIT], bars[t, a, DIVIDEND]
+        if units == 0.0 or not (split != 1.0 or dividend != 0.0):
+            continue
+        account[CASH] += units * split * dividend
+        account[ENTRY + c] = account[ENTRY + c] / split - dividend
+        if split != 1.0:
+            held = after_split(units, split, terms[WHOLE] > 0.0)
+            account[CASH] += (units * split - held) * bars[t, a, OPEN]
+            account[UNITS + c] = held
+
+
 @inlined
 def is_asked(account: Array, c: int, price: float, terms: Array) -> bool:
     """Whether the asset with columns from c is to be brought to its requested weight at this open."""
@@ -396,7 +426,9 @@ def settle(
     account: Array,  # [C], changed in place
     requests: Array,  # [R, A] target weights
     r: int,  # the account's row of them
-    bars: Array,  # [T, A, 3] OPEN, CLOSE, VOLUME; where an asset lacks a bar NaN, the last close, 0
+    # [T, A, 3] OPEN, CLOSE, VOLUME; where an asset lacks a bar NaN, the last close, 0. Or [T, A, 5], with
+    # DIVIDEND and SPLIT too: 0 and 1 where there is none.
+    bars: Array,
     t: int,  # the bar
     years: float,  # since the last bar
     terms: Array,
@@ -405,6 +437,8 @@ def settle(
     n = bars.shape[1]
     if terms[FINANCED] > 0.0:
         finance(account, bars, t, years, terms)
+    if bars.shape[2] > QUOTED:
+        act(account, bars, t, terms)
     due: bool = account[CALLED] > 0.0 or terms[ALWAYS] > 0.0
     for a in range(n):
         due |= is_due(account, PER_ASSET * a, requests[r, a])
@@ -437,6 +471,8 @@ class Simulated(NamedTuple):
     fill: Array  # [N] int, ascending: (account x T + bar) x A + asset of each order that was filled
     size: Array  # [N] signed units, at the open
     fee: Array  # [N] currency
+    splits: Array  # [T, A, 1], or [T, A, 0] where there are none
+    whole: bool  # whether a part of a unit is paid out
 
     @property
     def traded(self) -> Array:
@@ -450,11 +486,31 @@ class Simulated(NamedTuple):
 
     @property
     def units(self) -> Array:
-        """[K, T, A] held at the close: the sum of the units traded, to the last bit, and none after ruin."""
-        held = np.cumsum(self.traded, axis=1)
+        """[K, T, A] held at the close: the sum of the units traded, to the last bit, and none after ruin.
+
+        A split makes others of those held before it.
+        """
+        held = self.traded
+        acts = np.flatnonzero((self.splits != 1.0).any(axis=(1, 2)))
+        for first, last in pairwise([0, *acts[acts > 0], self.shape[1]]):
+            if first:
+                held[:, first] += self._carried(held[:, first - 1], first)
+            np.cumsum(held[:, first:last], axis=1, out=held[:, first:last])
         for k in np.flatnonzero(self.ruined):
             held[k, self.ruined[k] :] = 0.0
         return held
+
+    def opened(self, units: Array) -> Array:
+        """[K, T, A] held at each open, after a split and before orders, of `units` held at the closes."""
+        held = np.concatenate([np.zeros_like(units[:, :1]), units[:, :-1]], axis=1)
+        for t in np.flatnonzero((self.splits != 1.0).any(axis=(1, 2))):
+            held[:, t] = self._carried(held[:, t], int(t))
+        return held
+
+    def _carried(self, units: Array, t: int) -> Array:
+        """[K, A] what the open of bar t leaves of units held at the close before it."""
+        split = self.splits[t, :, 0]
+        return np.where(split != 1.0, after_split(units, split, self.whole), units)
 
     def _spread(self, values: Array) -> Array:
         """[N] -> [K, T, A]"""
@@ -464,7 +520,7 @@ class Simulated(NamedTuple):
 
 
 def simulate(
-    bars: Array,  # [T, A, 3], see `settle`
+    bars: Array,  # [T, A, 3 or 5], see `settle`
     years: Array,  # [T] since the last bar
     requests: Array,  # [K, T, A] target weights; row t is filled at the open of t+1, the last never
     cash: float,  # at the start, currency
@@ -483,9 +539,11 @@ def simulate(
         fill=np.empty(size, dtype=np.int64),  # as many as there could be
         size=np.empty(size),
         fee=np.empty(size),
+        splits=np.empty((0, 0, 0)),  # of one layout, else `run` would be compiled for each
+        whole=bool(terms[WHOLE] > 0.0),
     )
     n = run(np.empty(n_columns(shape[2])), bars, years, requests, cash, terms, floor, made)
-    return made._replace(fill=made.fill[:n], size=made.size[:n], fee=made.fee[:n])
+    return made._replace(fill=made.fill[:n], size=made.size[:n], fee=made.fee[:n], splits=bars[:, :, SPLIT:])
 
 
 @inner
@@ -545,7 +603,8 @@ def hold(
     equity: Array,  # [T], written
     financing: Array,  # [T], written
 ) -> int:
-    """Do no more than finance and mark the account from bar t on. Returns the first bar that asks for more.
+    """Do no more than finance and mark the account from bar t on. Returns the first bar that asks for more,
+    or has a split or a dividend.
 
     Each bar is what `settle` would make of it, but there are many of them, so the compiler is to know if
     there is a single asset.
@@ -571,6 +630,7 @@ def hold_assets(
     n: int,
 ) -> int:
     n_bars, cash, cost, earned, short = bars.shape[0], account[CASH], 0.0, 0.0, 0.0
+    has_actions = bars.shape[2] > QUOTED
     is_financed, maintenance = terms[FINANCED] > 0.0, terms[MAINTENANCE]
     rates = terms[BORROW], terms[MARGIN], terms[INTEREST]
     for a in range(n):
@@ -586,6 +646,8 @@ def hold_assets(
         for a in range(n):
             c = PER_ASSET * a
             due |= requests[t - 1, a] != account[REQUEST + c]
+            if has_actions:
+                due |= bars[t, a, SPLIT] != 1.0 or bars[t, a, DIVIDEND] != 0.0
             value = account[UNITS + c] * bars[t, a, CLOSE]
             equity += value
             gross += abs(value)
@@ -609,7 +671,7 @@ def observe(
     obs: Array,  # [E, F + K], row e is written
     e: int,
     market: Array,  # [T, F]
-    bars: Array,  # [T, A, 3] as `settle` takes them
+    bars: Array,  # [T, A, 3 or 5] as `settle` takes them
     t: int,
     account: Array,  # [C]
     initial: float,
@@ -641,7 +703,7 @@ def observe(
 def observe_accounts(
     obs: Array,  # [E, F + K], written
     market: Array,  # [T, F]
-    bars: Array,  # [T, A, 3]
+    bars: Array,  # [T, A, 3 or 5]
     bar: Array,  # [E] int
     accounts: Array,  # [E, C]
     initial: float,  # currency
@@ -654,7 +716,7 @@ def observe_accounts(
 
 @inner
 def step_accounts(
-    bars: Array,  # [T, A, 3]
+    bars: Array,  # [T, A, 3 or 5]
     years: Array,  # [T] since the last bar
     market: Array,  # [T, F] market features
     features: Array,  # [K, 2] which account features the observation has
@@ -715,7 +777,7 @@ def begin_episodes(
     last: Array,  # [E] int, written
     running: Array,  # [E] int, written: the level that the episode starts in
     accounts: Array,  # [E, C], written
-    bars: Array,  # [T, A, 3]
+    bars: Array,  # [T, A, 3 or 5]
     market: Array,  # [T, F]
     features: Array,  # [K, 2]
     initial: float,  # currency

@@ -6,9 +6,18 @@ import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
+from tradebot.prices import actions
 from tradebot.prices.dates import spelled
 
-_COLUMNS = ("open", "high", "low", "close", "volume", "adj_close")  # of a table, that become arrays
+_COLUMNS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "adj_close",
+    *actions.COLUMNS,
+)  # of a table, that become arrays
 _ENOUGH = 10  # bars, to tell how far apart a symbol's bars are
 _HOUR = np.timedelta64(1, "h")
 
@@ -45,6 +54,8 @@ def aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], di
     for what in ("open", "high", "low"):
         columns[what] = np.where(missing, columns["close"], columns[what])
     columns["volume"] = np.where(missing, 0.0, columns["volume"])
+    for what in (name for name in actions.COLUMNS if name in columns):
+        columns[what] = np.where(missing, actions.NONE[what], columns[what])
     return stamps[span], tuple(symbols), columns
 
 

@@ -6,13 +6,13 @@ import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
-from tradebot.prices import calendars, layouts
+from tradebot.prices import actions, calendars, layouts
 from tradebot.prices.dates import spelled
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 
@@ -26,8 +26,9 @@ class Bars:
     """T bars of A symbols on one calendar: each timestamp that one of them has. Who lacks it is `missing`.
 
     Making one checks everything: finite numbers, positive prices, low <= open, close <= high, volume >= 0,
-    distinct symbols, two or more strictly increasing timestamps, missing bars that repeat the last close.
-    InputError names the first fault. The arrays are read-only copies.
+    distinct symbols, two or more strictly increasing timestamps, missing bars that repeat the last close and
+    have no dividend or split, dividends below the close before them. InputError names the first fault. The
+    arrays are read-only copies.
     """
 
     timestamps: (
@@ -43,6 +44,12 @@ class Bars:
         default_factory=lambda: np.array(False)  # its prices are its last close and its volume is 0
     )
     adjusted: bool = True  # for splits and dividends; raw prices jump at a split
+    dividends: Array = field(  # [T, A] or one for all: currency per share of that bar, on the ex-date
+        default_factory=lambda: np.array(0.0)
+    )
+    splits: Array = field(  # [T, A] or one for all: new shares per old one, at the bar's open
+        default_factory=lambda: np.array(1.0)
+    )
     source: str = ""  # where they came from: "sample", a path, "synthetic:..."
 
     def __post_init__(self) -> None:
@@ -52,9 +59,14 @@ class Bars:
             object.__setattr__(self, column, _frozen(getattr(self, column), "float64"))
         missing = self.missing if np.ndim(self.missing) else np.full_like(self.close, self.missing, bool)
         object.__setattr__(self, "missing", _frozen(missing, None))
+        for column in actions.COLUMNS:
+            values = getattr(self, column)
+            spread = np.broadcast_to(values, self.close.shape) if not np.ndim(values) else values
+            object.__setattr__(self, column, _frozen(spread, "float64"))
         _check_labels(self)
         _check_values(self)
         _check_missing(self)
+        _check_actions(self)
 
     def __len__(self) -> int:
         """T, the number of bars."""
@@ -72,19 +84,35 @@ class Bars:
         return f"{', '.join(self.symbols[:5])}{more}"
 
     @property
+    def kind(self) -> Literal["adjusted", "raw"]:
+        """What the prices are called."""
+        return "adjusted" if self.adjusted else "raw"
+
+    @property
     def periods_per_year(self) -> float:
         """Bars per year by their calendar: 252 for daily stocks, 365 for daily and 8760 for hourly crypto."""
         return calendars.periods_per_year(self.timestamps)
 
     @property
+    def has_actions(self) -> bool:
+        """Whether there is a dividend or a split."""
+        return bool(self.dividends.any() or (self.splits != 1.0).any())
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of symbols, timestamps, numbers and what is missing, not of where they came from."""
+        """SHA-256 (hex) of symbols, timestamps, numbers and what is missing, not of where they came from.
+
+        Dividends and splits count where there are any.
+        """
         digest = hashlib.sha256("\n".join(self.symbols).encode())
         digest.update(self.timestamps.astype("<i8").tobytes())
         for column in COLUMNS:
             digest.update(getattr(self, column).astype("<f8").tobytes())
         if self.missing.any():
             digest.update(self.missing.tobytes())
+        if self.has_actions:
+            for column in actions.COLUMNS:
+                digest.update(getattr(self, column).astype("<f8").tobytes())
         return digest.hexdigest()
 
     def between(self, start: str | None, end: str | None) -> Bars:
@@ -116,15 +144,45 @@ class Bars:
         rows = np.flatnonzero(~self.missing[:, which].all(axis=1))
         return _part(self, rows, which)
 
+    def adjust(self) -> Bars:
+        """Adjusted prices: raw ones in shares of the last bar, dividends put back into them.
+
+        Going backwards, an ex-date multiplies all prices before it by (1 - D s / close_{t-1}) / s, with the
+        dividend D per new share and s new shares per old one, and the volume by s: `actions.growth`.
+        """
+        if not self.has_actions:
+            return replace(self, adjusted=True)
+        with np.errstate(all="ignore"):  # absurd ones make a price that Bars refuses
+            grown, count = self._grown()
+            return _without_actions(self, grown / grown[-1], count[-1] / count)
+
+    def reinvested(self) -> Bars:
+        """The same in shares of the *first* bar, so that no bar depends on later ones: what decisions see.
+
+        The returns are those of `adjust`, the level is another. Bars without dividends and splits are
+        returned as they are.
+        """
+        if not self.has_actions:
+            return self
+        with np.errstate(all="ignore"):
+            grown, count = self._grown()
+            return _without_actions(self, grown, 1.0 / count)
+
+    def _grown(self) -> tuple[Array, Array]:
+        """[T, A] shares that one of the first bar has become, with its dividends reinvested and without."""
+        growth = actions.growth(self.close, self.dividends, self.splits)
+        return np.cumprod(growth, axis=0), actions.shares(self.splits)
+
     def to_frame(self) -> pd.DataFrame:
         """One symbol: its columns, indexed by `date`. Several: a long table date, symbol, open .. volume.
 
-        Missing bars are left out; `from_frame` finds them again between the first and the last bar that all
-        symbols have.
+        Dividends and splits follow if there are any. Missing bars are left out; `from_frame` finds them again
+        between the first and the last bar that all symbols have.
         """
         index = pd.DatetimeIndex(self.timestamps, name="date")
+        columns = (*COLUMNS, *actions.COLUMNS) if self.has_actions else COLUMNS
         each = [
-            pd.DataFrame({column: getattr(self, column)[:, a] for column in COLUMNS}, index=index)[
+            pd.DataFrame({column: getattr(self, column)[:, a] for column in columns}, index=index)[
                 ~self.missing[:, a]
             ]
             for a in range(len(self.symbols))
@@ -148,20 +206,27 @@ class Bars:
         """Any table of prices, wide or long, as `layouts` reads it; `symbol` names it if the table does not.
 
         With an adj_close column and `adjusted`, open, high, low and close are scaled by adj_close / close;
-        the volume stays, because the part of that factor which is due to splits is not known. Without an
-        adj_close column the prices are taken as they are; without a volume column the volume is 0. `how`
-        answers what dates and numbers leave open. InputError for a fault.
+        the volume stays, because the part of that factor which is due to splits is not known. Without one
+        they are scaled by the columns dividends and splits, see `adjust`; without those they are taken as
+        they are. Raw prices (not `adjusted`) keep dividends and splits; those of a symbol that has none in
+        the table are found in its adj_close, see `actions.infer`. Without a volume column the volume is 0.
+        `how` answers what dates and numbers leave open. InputError for a fault.
         """
         place = f"{source}: " if source else ""
         stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=place, how=how)
         adj_close = columns.pop("adj_close", None)
-        bars = cls(stamps, symbols, **columns, adjusted=adjusted, source=source)
-        return bars if adj_close is None or not adjusted else _scaled(bars, adj_close)
+        if adj_close is not None and adjusted:
+            for column in actions.COLUMNS:  # adj_close contains them
+                columns.pop(column, None)
+            return _scaled(cls(stamps, symbols, **columns, adjusted=True, source=source), adj_close)
+        bars = cls(stamps, symbols, **columns, adjusted=False, source=source)
+        if adjusted:
+            return bars.adjust()
+        return bars if adj_close is None else _with_inferred(bars, adj_close)
 
     def __repr__(self) -> str:
-        kind = "adjusted" if self.adjusted else "raw"
         origin = f", from {self.source}" if self.source else ""
-        return f"Bars({self.who}: {len(self)} {kind} bars, {self.span}{origin})"
+        return f"Bars({self.who}: {len(self)} {self.kind} bars, {self.span}{origin})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a line per symbol."""
@@ -181,7 +246,8 @@ class Bars:
 def _part(bars: Bars, rows: slice | Array, which: Sequence[int] | None = None) -> Bars:
     """Some rows, of all symbols or of those numbered `which`."""
     which = range(len(bars.symbols)) if which is None else which
-    columns = {name: getattr(bars, name)[rows][:, list(which)] for name in (*COLUMNS, "missing")}
+    names = (*COLUMNS, "missing", *actions.COLUMNS)
+    columns = {name: getattr(bars, name)[rows][:, list(which)] for name in names}
     symbols = tuple(bars.symbols[a] for a in which)
     return replace(bars, timestamps=bars.timestamps[rows], symbols=symbols, **columns)
 
@@ -221,7 +287,7 @@ def _check_labels(bars: Bars) -> None:
         )
     if stamps.ndim != 1 or len(stamps) < 2:
         raise InputError(f"{place}{', '.join(bars.symbols)}: needs 2 bars or more, there are {stamps.size}")
-    for column in (*COLUMNS, "missing"):
+    for column in (*COLUMNS, "missing", *actions.COLUMNS):
         shape, expected = getattr(bars, column).shape, (len(stamps), len(bars.symbols))
         if shape != expected:
             raise InputError(f"{place}{column} has shape {shape}, expected {expected}")
@@ -273,6 +339,23 @@ def _check_missing(bars: Bars) -> None:
     _refuse(bars, bars.missing & (bars.volume != 0), "volume", bars.volume, "in a missing bar, not zero")
 
 
+def _check_actions(bars: Bars) -> None:
+    """Splits above zero, dividends that a share can pay, each in a bar of the symbol's own, of raw prices."""
+    splits, dividends = bars.splits, bars.dividends
+    for column in actions.COLUMNS:
+        values = getattr(bars, column)
+        _refuse(bars, ~np.isfinite(values), column, values, "not a finite number")
+        acts = values != actions.NONE[column]
+        _refuse(bars, acts & bars.missing, column, values, "in a missing bar")
+        _refuse(bars, acts & bars.adjusted, column, values, "in adjusted prices, which contain it")
+    _refuse(bars, splits <= 0, "splits", splits, "not a number of shares above zero")
+    _refuse(bars, dividends < 0, "dividends", dividends, "less than zero")
+    last = np.concatenate([np.full_like(bars.close[:1], np.inf), bars.close[:-1]])
+    with np.errstate(over="ignore"):
+        share = last / splits  # of the last close, as it is after the split
+    _refuse(bars, dividends >= share, "dividends", dividends, "not below the last close of", share)
+
+
 def _refuse(
     bars: Bars, bad: Array, column: str, values: Array, fault: str, limit: Array | None = None
 ) -> None:
@@ -287,11 +370,37 @@ def _refuse(
     raise InputError(f"{_place(bars)}{bars.symbols[a]}: {what}{than} {rows}")
 
 
-def _scaled(bars: Bars, adj_close: Array) -> Bars:
-    """Adjusted prices: raw ones times adj_close / close, bar by bar."""
+def _without_actions(bars: Bars, factor: Array, per_share: Array) -> Bars:
+    """Prices times `factor` and volume times `per_share`, [T, A], as adjusted bars."""
+    columns: dict[str, Any] = {column: getattr(bars, column) * factor for column in PRICES}
+    columns |= {column: np.array(value) for column, value in actions.NONE.items()}
+    return replace(bars, **columns, volume=bars.volume * per_share, adjusted=True)
+
+
+def _with_inferred(bars: Bars, adj_close: Array) -> Bars:
+    """Raw prices with the dividends and splits that adj_close tells, of symbols for which none are known."""
+    _check_adj_close(bars, adj_close)
+    found: dict[str, Any] = {column: getattr(bars, column).copy() for column in actions.COLUMNS}
+    for a in range(len(bars.symbols)):
+        if found["dividends"][:, a].any() or (found["splits"][:, a] != 1.0).any():
+            continue
+        own = ~bars.missing[:, a]
+        with np.errstate(all="ignore"):
+            inferred = actions.infer(bars.open[own, a], bars.close[own, a], adj_close[own, a])
+        for column, values in zip(actions.COLUMNS, inferred, strict=True):
+            found[column][own, a] = values
+    return replace(bars, **found)
+
+
+def _check_adj_close(bars: Bars, adj_close: Array) -> None:
     _refuse(
         bars, ~(np.isfinite(adj_close) & (adj_close > 0)), "adj_close", adj_close, "not a price above zero"
     )
+
+
+def _scaled(bars: Bars, adj_close: Array) -> Bars:
+    """Adjusted prices: raw ones times adj_close / close, bar by bar."""
+    _check_adj_close(bars, adj_close)
     with np.errstate(over="ignore", under="ignore"):  # an absurd factor makes a price that Bars refuses
         factor = adj_close / bars.close
         return replace(bars, **{column: getattr(bars, column) * factor for column in PRICES})

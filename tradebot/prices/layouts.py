@@ -38,7 +38,8 @@ class Tidy(NamedTuple):
 def read(
     frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig = AS_WRITTEN
 ) -> tuple[Array, tuple[str, ...], dict[str, Array]]:
-    """Timestamps [T] datetime64[us], symbols [A]; open .. volume, perhaps adj_close [T, A] float64, missing.
+    """Timestamps [T] datetime64[us], symbols [A]; open .. volume [T, A] float64, missing, and what there is
+    of adj_close, dividends and splits.
 
     Rows are sorted by date. Several symbols get one calendar: the dates that any of them has, from the first
     that all have to the earliest last one. Where a symbol lacks a date `missing` [T, A] is True, prices are

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from tradebot import files
 from tradebot.core import InputError
+from tradebot.prices import actions
 from tradebot.prices.bars import Bars
 
 SOURCES = ("yahoo", "file", "sample")
@@ -130,10 +131,18 @@ def holding(cache: Path, symbols: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def bars(stored: Sequence[Stored], *, adjusted: bool = True) -> Bars:
-    """Bars of symbols of one source and interval, on one calendar. InputError for a fault."""
+    """Bars of symbols of one source and interval, on one calendar. InputError for a fault.
+
+    Yahoo adjusts all its prices for splits; raw ones are as they were quoted, see `actions.before_splits`.
+    """
     dates = sorted({f"{one.fetched:%Y-%m-%d}" for one in stored})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} .. {dates[-1]}"
-    table = pd.concat([one.frame.assign(symbol=one.symbol) for one in stored], ignore_index=True)
+    frames = [
+        actions.before_splits(one.frame) if one.source == "yahoo" and not adjusted else one.frame
+        for one in stored
+    ]
+    named = [frame.assign(symbol=one.symbol) for frame, one in zip(frames, stored, strict=True)]
+    table = pd.concat(named, ignore_index=True)
     source = f"{stored[0].data} (fetched {when})"
     return Bars.from_frame(table, source=source, adjusted=adjusted).select([one.symbol for one in stored])
 

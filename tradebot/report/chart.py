@@ -119,7 +119,7 @@ def _single(element: str, test: Backtest, axis: Axis, points: int) -> tuple[Grid
                 f"Marked are the {MARKED:,} trades that won or lost most, of {len(test.ensemble.trades):,}. "
             )
         note += "▲ opens a long position, ▼ a short one, ○ closes one. "
-        middle = panels.price(source, axis, element, shown, "adjusted" if test.bars.adjusted else "raw")
+        middle = panels.price(source, axis, element, shown, test.bars.kind)
     stacked = [
         equity,
         panels.depth(source, axis, element),

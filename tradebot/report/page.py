@@ -132,8 +132,7 @@ def _warning(backtests: Sequence[Backtest]) -> str:
 
 
 def _data(bars: Bars) -> str:
-    kind = "adjusted" if bars.adjusted else "raw"
-    return f"{len(bars):,} bars, {kind} prices, source: {bars.source or 'not stated'}"
+    return f"{len(bars):,} bars, {bars.kind} prices, source: {bars.source or 'not stated'}"
 
 
 def _findings(backtests: Sequence[Backtest]) -> str:

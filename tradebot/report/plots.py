@@ -86,7 +86,7 @@ def position(backtest: Backtest) -> Figure:
         for what, marker, color in MARKS:
             rows = made[made["what"] == what]
             _mark(upper, rows["time"], rows["price"], marker, color, what)
-        upper.set_ylabel(f"{'adjusted' if backtest.bars.adjusted else 'raw'} price [currency]")
+        upper.set_ylabel(f"{backtest.bars.kind} price [currency]")
         upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     else:
         for (symbol, weight), color in zip(largest(track).items(), SYMBOLS, strict=False):

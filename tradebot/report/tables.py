@@ -36,7 +36,7 @@ MEANING = (
 _PERCENT = {"total_return": 1, "cagr": 1, "volatility": 1, "max_drawdown": 1, "exposure": 1, "win_rate": 1}
 _PERCENT |= {"alpha": 1, "var_95": 2, "cvar_95": 2}  # metric -> decimals
 _COUNTS = frozenset({"trades", "max_drawdown_days"})
-_CURRENCY = frozenset({"fees"})
+_CURRENCY = frozenset({"fees", "dividends"})
 _NO_HINDSIGHT = (
     "What could have been earned in hindsight is known for one symbol, and for costs that are a share of what"
     " is traded."
@@ -124,7 +124,8 @@ def summary(backtests: Sequence[Backtest]) -> Table:
             Text(label), *("\n".join(values) + "\n" * (1 + len(ends) - len(values)) for values in shown)
         )
         has_interval |= ends == INTERVAL
-    table.caption = Text("\n".join([MEANING] * has_interval + calls(backtests) + regrets(backtests)))
+    told = dividends(backtests) + calls(backtests) + regrets(backtests)
+    table.caption = Text("\n".join([MEANING] * has_interval + told))
     return table
 
 
@@ -134,6 +135,7 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
     Raises InputError if the backtests are of different bars.
     """
     title = escape(span(backtests))
+    sentences = dividends(backtests) + calls(backtests) + regrets(backtests)
     metrics = (*HEADLINE, *(metric for metric in METRICS if metric not in HEADLINE))
     columns = rows(backtests, metrics)
     head = "".join(f'<th scope="col">{escape(row.label)}</th>' for row in columns)
@@ -147,8 +149,19 @@ def summary_html(backtests: Sequence[Backtest]) -> str:
         f"<table><caption>{title}, after costs</caption>\n"
         f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>\n"
         f"<p><small>{_NOTES}</small></p>\n"
-        + "\n".join(f"<p><small>{escape(told)}</small></p>" for told in calls(backtests) + regrets(backtests))
+        + "\n".join(f"<p><small>{escape(told)}</small></p>" for told in sentences)
     )
+
+
+def dividends(backtests: Sequence[Backtest]) -> list[str]:
+    """What the ensembles received on raw prices, in a sentence; nothing on adjusted ones."""
+    if backtests[0].bars.adjusted:
+        return []
+    got = ((backtest.name, backtest.metrics["dividends"]) for backtest in backtests)
+    shares = [
+        f"{name} {'received' if sum_ >= 0 else 'paid'} {show('dividends', abs(sum_))}" for name, sum_ in got
+    ]
+    return [f"Raw prices, with splits and dividends booked on their day: {', '.join(shares)} in dividends."]
 
 
 def calls(backtests: Sequence[Backtest]) -> list[str]:

@@ -40,6 +40,7 @@ METRICS: dict[str, str] = {
     "win_rate": "share of the closed round trips with a profit after costs",
     "profit_factor": "profits of the winning over losses of the losing round trips",
     "fees": "everything paid to trade or to hold, in currency",
+    "dividends": "cash dividends received less those paid for short positions, in currency (raw prices)",
     "alpha": "yearly return that beta times the benchmark does not explain",
     "beta": "covariance of the returns with the benchmark's over the variance of the benchmark's",
 }
@@ -68,14 +69,16 @@ def summarize(
     weight: Array,
     traded: Array,
     fees: Array,
+    dividends: Array,
     profits: Array,
     benchmark: Array | None,
 ) -> dict[str, float]:
     """All METRICS of one account, in their order.
 
-    `equity` [T] currency, `timestamps` [T] datetime64; `weight` [T] gross weight held at each mark; `traded`
-    and `fees` [T] currency per bar; `profits` [K] net profit of each closed round trip, currency; `benchmark`
-    [T] equity of buy-and-hold over the same bars, or None, which makes alpha and beta NaN.
+    `equity` [T] currency, `timestamps` [T] datetime64; `weight` [T] gross weight held at each mark;
+    `traded`, `fees` and `dividends` [T] currency per bar; `profits` [K] net profit of each closed round trip,
+    currency; `benchmark` [T] equity of buy-and-hold over the same bars, or None, which makes alpha and beta
+    NaN.
     """
     equity = np.asarray(equity, dtype=np.float64)
     r, ppy = returns(equity), periods_per_year
@@ -99,6 +102,7 @@ def summarize(
         "win_rate": win_rate(profits),
         "profit_factor": profit_factor(profits),
         "fees": float(np.sum(fees)),
+        "dividends": float(np.sum(dividends)),
         "alpha": alpha(r, b, ppy),
         "beta": beta(r, b),
     }

@@ -1,7 +1,8 @@
 """A person's own strategy: Bars -> target weights, row t from the bars up to t, filled at the open of t + 1.
 
 Weights are parts of equity; one that repeats the symbol's last request holds the units, and so does NaN,
-after which any number trades. `evidence.audit` sees to it that row t knows no later bar.
+after which any number trades. `evidence.audit` sees to it that row t knows no later bar. Of raw prices it is
+given those of `Bars.reinvested`, in which a split or a dividend is no return.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def requests(name: str, strategy: Callable[[Bars], Array], bars: Bars) -> Array:
 
     Raises InputError for another shape.
     """
-    weights, (t, a) = strategy(bars), bars.close.shape
+    weights, (t, a) = strategy(bars.reinvested()), bars.close.shape
     if weights.shape == (t,) and a == 1:
         weights = weights[:, None]
     if weights.shape != (t, a):

@@ -190,9 +190,10 @@ def listed_rules(text: str | Iterable[str]) -> tuple[str, ...]:
 def requests(rule: Rule, bars: Bars, first: int, last: int) -> Array:
     """What the rule asks for at the bars first .. last, [last - first + 1, A], to whoever begins at `first`.
 
+    Of raw prices it sees those of `Bars.reinvested`, in which a split or a dividend is no return.
     He holds nothing, so that there the last numbers asked for stand where NaN would keep what is held.
     """
-    asked = rule(bars)[: last + 1]
+    asked = rule(bars.reinvested())[: last + 1]
     standing: Array = pd.DataFrame(asked[: first + 1]).ffill().to_numpy()
     return np.concatenate([standing[first:], asked[first + 1 :]])
 
