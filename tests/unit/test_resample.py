@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,6 +173,29 @@ def test_what_a_symbol_misses_is_left_out_and_a_bar_that_it_misses_altogether_is
     assert made.high[1, 1] == bars.high[27:45, 1].max() and made.low[1, 1] == bars.low[27:45, 1].min()
     assert made.volume[3].tolist() == [bars.volume[72:96, 0].sum(), 0.0]
     assert made.close[3, 1] == made.close[2, 1] == made.open[3, 1]
+
+
+def test_splits_and_dividends_within_a_bar_are_those_of_its_end() -> None:
+    daily = walk(pd.bdate_range("2024-01-01", "2024-02-23").to_numpy().astype("datetime64[us]"))
+    splits, dividends = np.ones_like(daily.close), np.zeros_like(daily.close)
+    splits[[7, 8], 0], splits[22, 0] = 2.0, 0.1  # Wednesday and Thursday of a week, and another Wednesday
+    dividends[6, 0], dividends[9, 0] = 4.0, 1.0
+    quoted = np.cumprod(splits[::-1], axis=0)[::-1] / splits
+    raw = replace(
+        daily,
+        **{name: getattr(daily, name) * quoted for name in ("open", "high", "low", "close")},
+        volume=daily.volume / quoted,
+        splits=splits,
+        dividends=np.zeros_like(dividends),
+        adjusted=False,
+    )
+    weekly = resample(raw, "1wk").bars
+    assert weekly.splits[:, 0].tolist() == [1, 4, 1, 1, 0.1, 1, 1, 1]
+    smooth = resample(daily, "1wk").bars
+    for name in ("open", "high", "low", "close"):
+        assert np.allclose(getattr(weekly.adjust(), name), getattr(smooth, name), rtol=1e-12)
+    paid = resample(replace(raw, dividends=dividends), "1wk").bars.dividends
+    assert paid[:, 0].tolist() == [0, 4.0 / 4 + 1.0, 0, 0, 0, 0, 0, 0]
 
 
 def test_what_comes_later_changes_no_bar_that_is_over() -> None:

@@ -132,17 +132,19 @@ def _check_sessions(local: Array, step: float, zone: str) -> None:
 
 
 def _aggregated(bars: Bars, first: Array, labels: Array) -> Bars:
-    """One bar from each of the rows `first` to the next one."""
+    """One bar from each of the rows `first` to the next one, in the shares that there are at its end."""
     has = ~bars.missing
     rows = np.arange(len(bars))[:, None]
     last = np.append(first[1:], len(bars)) - 1
+    count = np.cumprod(bars.splits, axis=0)
+    later = np.repeat(count[last], last + 1 - first, axis=0) / count  # shares at the end for one of row t
     missing = ~np.logical_or.reduceat(has, first)
     opening = np.minimum.reduceat(np.where(has, rows, len(bars)), first)
     close = bars.close[last]  # a missing bar repeats the last close
     held = np.concatenate([close[:1], close[:-1]])
-    opened = np.take_along_axis(bars.open, np.minimum(opening, len(bars) - 1), axis=0)
-    high = np.maximum.reduceat(np.where(has, bars.high, -np.inf), first)
-    low = np.minimum.reduceat(np.where(has, bars.low, np.inf), first)
+    opened = np.take_along_axis(bars.open / later, np.minimum(opening, len(bars) - 1), axis=0)
+    high = np.maximum.reduceat(np.where(has, bars.high / later, -np.inf), first)
+    low = np.minimum.reduceat(np.where(has, bars.low / later, np.inf), first)
     close = np.where(missing, held, close)
     return replace(
         bars,
@@ -151,8 +153,10 @@ def _aggregated(bars: Bars, first: Array, labels: Array) -> Bars:
         high=np.where(missing, close, high),
         low=np.where(missing, close, low),
         close=close,
-        volume=np.add.reduceat(bars.volume, first),
+        volume=np.add.reduceat(bars.volume * later, first),
         missing=missing,
+        dividends=np.add.reduceat(bars.dividends / later, first),
+        splits=np.multiply.reduceat(bars.splits, first),
     )
 
 
