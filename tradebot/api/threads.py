@@ -1,57 +1,25 @@
-"""Work on many things at once that mostly wait for a network."""
+"""How networks are calculated: as small as ours they are fastest on one thread, and reproducible there.
+
+A number below 1e-38 counts as zero meanwhile. An optimiser's moments come there where a parameter gets no
+gradient any more, and stay; processors may take a hundred times as long over such a (denormal) number.
+"""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+import torch
 
 
-def in_threads(
-    work: Callable[[Item], Result],
-    items: Sequence[Item],
-    jobs: int,
-    told: Callable[[int, Item], None] = lambda done, item: None,
-) -> list[Result]:
-    """`work` of each item, in the order of `items`, `jobs` at once; `told` hears (how many are done, which).
-
-    Raises what `work` raised first. Ctrl-C is heard at any moment, which it is not inside of a library in C:
-    then, and after an exception, no further item is begun, and nobody waits for those that were.
-    """
-    waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
-    ended: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
-    for pair in enumerate(items):
-        waiting.put(pair)
-
-    def run() -> None:
-        while (pair := _next(waiting)) is not None:
-            try:
-                ended.put((pair[0], work(pair[1]), None))
-            except BaseException as error:
-                ended.put((pair[0], None, error))
-
-    for _ in range(min(jobs, len(items))):
-        threading.Thread(target=run, daemon=True).start()
-    results: dict[int, Result] = {}
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within the block torch calculates on one thread, and without denormals; afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     try:
-        while len(results) < len(items):
-            i, result, error = ended.get()
-            if error:
-                raise error
-            results[i] = result
-            told(len(results), items[i])
+        yield
     finally:
-        while _next(waiting) is not None:
-            pass
-    return [results[i] for i in range(len(items))]
-
-
-def _next(waiting: queue.SimpleQueue[tuple[int, Item]]) -> tuple[int, Item] | None:
-    try:
-        return waiting.get_nowait()
-    except queue.Empty:
-        return None
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)

@@ -199,8 +199,8 @@ def merged(old: Stored, new: Stored) -> tuple[Stored, Merge]:
     """What is stored after a fetch, and how: never two adjustments in one series, and never fewer rows.
 
     A split or dividend since the old fetch changes all earlier prices of the source. So old rows are kept
-    beside new ones only where the rows that both have agree. Where they disagree the new ones must replace all
-    old ones. Raises InputError if they do not.
+    beside new ones only where the rows that both have agree. Where they disagree the new ones must replace
+    all old ones. Raises InputError if they do not.
     """
     before, after = old.frame.set_index("date"), new.frame.set_index("date")
     lacking = before.index.difference(after.index)
@@ -230,14 +230,14 @@ def continues(old: Stored, new: Stored) -> bool:
     return all(bool((later[name] == nothing).all()) for name, nothing in NO_EVENTS.items())
 
 
-def _known(old: Stored, new: Stored) -> pd.Index:
-    """When both have a bar that was finished at the old fetch: not after `old.until`, and not the last one."""
+def _known(old: Stored, new: Stored) -> pd.DatetimeIndex:
+    """When both have a bar that was finished at the old fetch: not after `old.until` and not the last."""
     dates = old.frame["date"]
     is_finished = dates < min(pd.Timestamp(old.until) + pd.Timedelta(days=1), dates.iloc[-1])
-    return pd.Index(dates[is_finished]).intersection(pd.Index(new.frame["date"]))
+    return pd.DatetimeIndex(dates[is_finished]).intersection(pd.DatetimeIndex(new.frame["date"]))
 
 
-def _agree(before: pd.DataFrame, after: pd.DataFrame, known: pd.Index) -> bool:
+def _agree(before: pd.DataFrame, after: pd.DataFrame, known: pd.DatetimeIndex) -> bool:
     columns = list(PRICES)
     return len(known) > 0 and bool(
         np.allclose(before.loc[known, columns], after.loc[known, columns], rtol=_SAME, atol=0)

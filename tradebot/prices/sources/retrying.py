@@ -40,8 +40,8 @@ class Retries:
     """Asks again what failed with `Passing`; one for all threads that ask the same server.
 
     No pause is longer than `longest` [s]. A server that is busy gets a pause from everybody; after REFUSALS,
-    or FAILURES, in a row without an answer between them every question fails at once. `rng` draws the pauses, `wait`
-    and `clock` [s] stand for time itself in tests.
+    or FAILURES, in a row without an answer between them every question fails at once. `rng` draws the pauses,
+    `wait` and `clock` [s] stand for time itself in tests.
     """
 
     def __init__(

@@ -81,7 +81,7 @@ class Yahoo:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Within the block yfinance raises what it met, neither logs nor warns, and keeps nothing on the disk.
+        """In the block yfinance raises what it met, neither logs nor warns, and keeps nothing on the disk.
 
         Its cache of cookies is a pickle, and what we load must not run code. Where its folder cannot be made
         it does without one. Nor does it answer from the memory of an earlier block.
@@ -106,8 +106,8 @@ class Yahoo:
         """
         if start and start < self.oldest:
             raise InputError(
-                f"Yahoo keeps bars of {self._interval} for {REACH[self._interval] + 1} days only: take --start"
-                f" {self.oldest} or later, or --interval 1d"
+                f"Yahoo keeps bars of {self._interval} for {REACH[self._interval] + 1} days only: take"
+                f" --start {self.oldest} or later, or --interval 1d"
             )
         self._session.mine.status, self._session.mine.retries = 0, 0
         try:
@@ -215,9 +215,8 @@ def _hand_on_events(table: pd.DataFrame, is_good: Array) -> None:
     for i in np.flatnonzero(~is_good & ((table["dividends"] != 0) | (table["splits"] != 1)).to_numpy()):
         later = np.flatnonzero(is_good[i:])
         if len(later):
-            row = table.index[i + later[0]]
-            table.loc[row, "dividends"] += table.loc[table.index[i], "dividends"]
-            table.loc[row, "splits"] *= table.loc[table.index[i], "splits"]
+            table.loc[i + later[0], "dividends"] += table["dividends"].iloc[i]
+            table.loc[i + later[0], "splits"] *= table["splits"].iloc[i]
 
 
 def _moments(index: pd.Index, interval: str) -> pd.Series:
