@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tradebot.api.prices import unknown
 from tradebot.api.pool import in_threads
+from tradebot.api.prices import unknown
 from tradebot.config import listed
 from tradebot.core import InputError
 from tradebot.prices import missing, store
@@ -97,11 +97,11 @@ def fetch(
     """Get prices from `yahoo`, a price `file` (at `path`) or the `sample`, and keep them for `load`.
 
     start and end are dates, months or years, both included; without them all that there is. What is stored is
-    extended: the source is asked for what is missing and a few days before it. If those have changed, or there
-    was a dividend or split, its prices are adjusted anew: it is asked for all, and its answer replaces what
-    was stored. `refresh` lets the answer replace it in any case. Where no session can have ended since the
-    last fetch nothing is asked for. What fails leaves what is stored as it is; look at `failed` of the result.
-    A damaged file is set aside. Several processes may fetch at once.
+    extended: the source is asked for what is missing and a few days before it. If those have changed, or
+    there was a dividend or split, its prices are adjusted anew: it is asked for all, and its answer replaces
+    what was stored. `refresh` lets the answer replace it in any case. Where no session can have ended since
+    the last fetch nothing is asked for. What fails leaves what is stored as it is; look at `failed` of the
+    result. A damaged file is set aside. Several processes may fetch at once.
 
     `jobs` symbols are asked for at once (default: 4 of yahoo), each again after a passing fault. `timeout`
     [s] bounds each request, `cache_dir` goes before $TRADEBOT_CACHE and the system's cache. Raises InputError

@@ -122,7 +122,7 @@ def write(cache: Path, stored: Stored) -> Path:
     """Replace what is stored of this symbol. Raises OSError, and the old stays, if the disk refuses."""
     path = path_of(cache, stored.source, stored.interval, stored.symbol)
     about = _about(stored)
-    frame = stored.frame[list(_columns(stored.schema))]
+    frame = with_events(stored.frame)[list(_columns(stored.schema))]
     table = pa.Table.from_pandas(frame, preserve_index=False)
     about["checksum"] = _checksum(about, frame)
     table = table.replace_schema_metadata({_KEY: json.dumps(about).encode()})
@@ -244,6 +244,11 @@ def _agree(before: pd.DataFrame, after: pd.DataFrame, known: pd.DatetimeIndex) -
     )
 
 
+def with_events(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns of dividends and splits: of none, where it lacks them."""
+    return frame.assign(**{name: nothing for name, nothing in NO_EVENTS.items() if name not in frame})
+
+
 def _about(stored: Stored) -> dict[str, Any]:
     start = stored.start.isoformat() if stored.start else None
     plain = {
@@ -262,7 +267,7 @@ def _stored(about: dict[str, Any], frame: pd.DataFrame) -> Stored:
         "until": date.fromisoformat(about["until"]),
     }
     read.pop("adjusted", None)
-    return Stored(**read, frame=frame.assign(**{k: v for k, v in NO_EVENTS.items() if k not in frame}))
+    return Stored(**read, frame=with_events(frame))
 
 
 def _checksum(about: dict[str, Any], frame: pd.DataFrame) -> str:

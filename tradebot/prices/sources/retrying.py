@@ -15,10 +15,11 @@ from typing import TypeVar
 
 from tradebot.core import InputError
 
-RETRIES = 6  # of one question at the most
+RETRIES = 6  # of one question at the most,
+OF_SILENCE = 2  # or so many where nobody answers in time
 FIRST = 1.0  # seconds: the longest pause before the first retry
 REFUSALS = 12  # in a row, whoever asked, after which nobody is asked any more
-FAILURES = 5  # the same for questions whose retries are used up
+FAILURES = 8  # the same for questions whose retries are used up
 Answer = TypeVar("Answer")
 
 
@@ -26,6 +27,10 @@ class Passing(OSError):
     """A fault that may be over soon: a timeout, a connection that was cut, half an answer."""
 
     retries = 0  # that were made in vain
+
+
+class Silent(Passing):
+    """No answer in time."""
 
 
 class Busy(Passing):
@@ -63,13 +68,15 @@ class Retries:
 
     def ask(self, question: Callable[[], Answer]) -> tuple[Answer, int]:
         """What `question` returns, and the retries that took. Raises its last fault when they are used up."""
+        mine: Passing | None = None
         for retries in itertools.count():
-            self._wait_for_calm()
+            self._wait_for_calm(mine)
             try:
                 answer = question()
             except Passing as fault:
-                fault.retries = retries
-                self._wait(self._pause_after(fault))
+                mine = fault
+                mine.retries = retries
+                self._wait(self._pause_after(mine))
             except InputError:  # an answer, too
                 self._note_answer()
                 raise
@@ -78,11 +85,11 @@ class Retries:
                 return answer, retries
         raise AssertionError
 
-    def _wait_for_calm(self) -> None:
+    def _wait_for_calm(self, mine: Passing | None) -> None:
         with self._lock:
             last, pause = self._last, self._calm - self._clock()
         if last:
-            raise Passing(f"not asked any more, because all failed; the last fault was: {last}")
+            raise mine or Passing(f"not asked for, because all before it failed, the last one so: {last}")
         if pause > 0:
             self._wait(pause)
 
@@ -94,11 +101,12 @@ class Retries:
         """Seconds until the next try; raises the fault if there is none."""
         with self._lock:
             self._refusals += isinstance(fault, Refused)
-            self._failures += fault.retries >= RETRIES
+            is_lost = fault.retries >= (OF_SILENCE if isinstance(fault, Silent) else RETRIES)
+            self._failures += is_lost
             if self._refusals >= REFUSALS or self._failures >= FAILURES:
                 self._last = self._last or fault
                 self._over.set()
-            if self._last or fault.retries >= RETRIES:
+            if self._last or is_lost:
                 raise fault
             pause = self._rng.uniform(0, min(self._longest, FIRST * 2**fault.retries))
             if isinstance(fault, Busy):

@@ -11,7 +11,7 @@ import pandas as pd
 from tradebot.core import InputError
 from tradebot.prices.dates import spelled
 from tradebot.prices.sources.source import Answer
-from tradebot.prices.store import COLUMNS, NO_EVENTS
+from tradebot.prices.store import COLUMNS, with_events
 
 
 class Table:
@@ -23,8 +23,7 @@ class Table:
     def __init__(self, name: str, rows: pd.DataFrame, interval: str | None) -> None:
         self.name = name
         self.symbols = list(rows["symbol"].unique())
-        lacking = {name: value for name, value in NO_EVENTS.items() if name not in rows}
-        self._rows = rows.assign(adj_close=rows.get("adj_close", rows["close"]), **lacking)
+        self._rows = with_events(rows.assign(adj_close=rows.get("adj_close", rows["close"])))
         self._wanted = interval
 
     def opened(self) -> AbstractContextManager[None]:

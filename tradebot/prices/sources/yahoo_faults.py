@@ -16,7 +16,7 @@ from yfinance.exceptions import (  # type: ignore[import-untyped]
 )
 
 from tradebot.core import InputError
-from tradebot.prices.sources.retrying import Busy, Passing, Refused
+from tradebot.prices.sources.retrying import Busy, Passing, Refused, Silent
 
 _CUT = 56  # curl's number for a connection that ends in the middle of an answer
 
@@ -45,7 +45,7 @@ def explained(error: Exception, timeout: float, status: int) -> InputError | OSE
 def _of_the_network(error: OSError | ValueError, timeout: float) -> OSError:
     match error:
         case faults.Timeout():
-            return Passing(
+            return Silent(
                 f"Yahoo did not answer within {timeout:g} s: check the network, or give it more --timeout"
             )
         case faults.DNSError() | faults.ProxyError():
