@@ -51,6 +51,9 @@ class FakeYahoo:
         self.dividends: dict[str, dict[str, float]] = {}  # symbol -> ex-date -> cash per share of that day
         self.splits: dict[str, dict[str, float]] = {}  # symbol -> date -> new shares for an old one
         self.delay = 0.0  # seconds before each answer
+        self.always: set[str] = set()  # symbols that are traded on weekends too
+        self.spans: list[tuple[str, str, str]] = []  # (symbol, first day, day after the last) as asked for
+        self.now = self.most = 0  # requests at once: at the moment, and so far
         self.asked: dict[str, int] = {}
         self.lock = threading.Lock()
         self.released = threading.Event()  # ends those that hang
@@ -60,6 +63,12 @@ class FakeYahoo:
         handler = type("Handler", (_Handler,), {"yahoo": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
+
+    def settle(self) -> None:
+        """All is well again, and nothing was asked for."""
+        for what in (self.faults, self.dividends, self.splits, self.asked, self.always, self.spans):
+            what.clear()
+        self.rate = self.delay = 0.0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,7 +80,7 @@ class FakeYahoo:
 
     def chart(self, symbol: str, start: int, end: int, interval: str) -> dict[str, Any]:
         """Yahoo's answer: a slow wave of prices from 2000 on, on weekdays or all the time."""
-        stamps = _stamps(start, end, interval)
+        stamps = _stamps(start, end, interval, symbol in self.always)
         close = 100 + 20 * np.sin(stamps / (50 * DAY)) + len(symbol)
         dividends, splits = (
             _by_row(events.get(symbol, {}), stamps) for events in (self.dividends, self.splits)
@@ -124,14 +133,14 @@ class FakeYahoo:
         return {"chart": {"result": [result], "error": None}}
 
 
-def _stamps(start: int, end: int, interval: str) -> np.ndarray:
+def _stamps(start: int, end: int, interval: str, weekends: bool) -> np.ndarray:
     """Seconds since 1970 of the bars from start to end: when they open."""
     if interval in STEPS:
         first = max(start, end - (5 if interval in ("1m", "2m") else 30) * DAY)
         stamps = np.arange(first // STEPS[interval] * STEPS[interval], end, STEPS[interval])
     else:
         days = np.arange(max(start, 946_684_800) // DAY, end // DAY + 1)
-        days = days[(days + 3) % 7 < 5]
+        days = days[weekends | ((days + 3) % 7 < 5)]
         if interval in ("5d", "1wk"):
             days = days[(days + 3) % 7 == 0]
         elif interval != "1d":
@@ -209,8 +218,18 @@ class _Handler(BaseHTTPRequestHandler):
         symbol = unquote(url.path.removeprefix(CHART))
         with self.yahoo.lock:
             count = self.yahoo.asked[symbol] = self.yahoo.asked.get(symbol, 0) + 1
+            self.yahoo.now += 1
+            self.yahoo.most = max(self.yahoo.most, self.yahoo.now)
         time.sleep(self.yahoo.delay)
+        with self.yahoo.lock:
+            self.yahoo.now -= 1
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if "period1" in query:
+            days = (
+                np.datetime64(int(query[name]), "s").astype("datetime64[D]")
+                for name in ("period1", "period2")
+            )
+            self.yahoo.spans.append((symbol, *map(str, days)))
         chance = random.Random(f"{self.yahoo.seed} {symbol} {count}")
         is_zone = "range" in query  # yfinance asks for the time zone first, which a lasting fault lets pass
         fault = "" if is_zone else self.yahoo.faults.get(symbol, "")

@@ -196,7 +196,10 @@ class _Order(NamedTuple):
                 with store.locked(path):
                     if _mark(path) != seen:
                         continue
-                    note = f"damaged file kept as {store.set_aside(path).name}" if is_damaged else ""
+                    note = _surprise(base, kept, status)
+                    if is_damaged:
+                        store.set_aside(path)
+                        note = "the damaged file is kept as *.damaged"
                     store.write(self.cache, kept)
                 return _described(path, kept, status)._replace(retries=retries, note=note)
             raise OSError(f"{path}: another process changes it all the time: try again later")
@@ -256,6 +259,16 @@ def _held(path: Path) -> tuple[store.Stored | None, bool]:
         return (store.read(path) if path.exists() else None), False
     except store.Damaged:
         return None, True
+
+
+def _surprise(old: store.Stored | None, new: store.Stored, status: Status) -> str:
+    """What to say where all prices were replaced."""
+    if not old or status != "replaced" or old.source != "yahoo":
+        return ""
+    what = store.events_since(old, new)
+    if what:
+        return f"adjusted anew after {what}"
+    return f"earlier prices changed without a dividend or split: see tradebot prices check {new.symbol}"
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

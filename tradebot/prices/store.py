@@ -226,15 +226,24 @@ def continues(old: Stored, new: Stored) -> bool:
     known = _known(old, new)
     if not _agree(old.frame.set_index("date"), new.frame.set_index("date"), known):
         return False
-    later = new.frame[new.frame["date"] > known[-1]]
-    return all(bool((later[name] == nothing).all()) for name, nothing in NO_EVENTS.items())
+    return not events_since(old, new)
+
+
+def events_since(old: Stored, new: Stored) -> str:
+    """ "dividends", "splits", "dividends and splits" or "": what came after the finished bars of the old."""
+    later = new.frame[new.frame["date"] > _finished(old).max()]
+    return " and ".join(name for name, nothing in NO_EVENTS.items() if (later[name] != nothing).any())
 
 
 def _known(old: Stored, new: Stored) -> pd.DatetimeIndex:
-    """When both have a bar that was finished at the old fetch: not after `old.until` and not the last."""
+    return _finished(old).intersection(pd.DatetimeIndex(new.frame["date"]))
+
+
+def _finished(old: Stored) -> pd.DatetimeIndex:
+    """The bars that were over when they were fetched: not after `old.until` and not the last."""
     dates = old.frame["date"]
     is_finished = dates < min(pd.Timestamp(old.until) + pd.Timedelta(days=1), dates.iloc[-1])
-    return pd.DatetimeIndex(dates[is_finished]).intersection(pd.DatetimeIndex(new.frame["date"]))
+    return pd.DatetimeIndex(dates[is_finished])
 
 
 def _agree(before: pd.DataFrame, after: pd.DataFrame, known: pd.DatetimeIndex) -> bool:

@@ -44,6 +44,8 @@ def explained(error: Exception, timeout: float, status: int) -> InputError | OSE
 
 def _of_the_network(error: OSError | ValueError, timeout: float) -> OSError:
     match error:
+        case OSError() if not isinstance(error, faults.RequestException):
+            return error
         case faults.Timeout():
             return Silent(
                 f"Yahoo did not answer within {timeout:g} s: check the network, or give it more --timeout"
@@ -63,9 +65,7 @@ def _of_the_network(error: OSError | ValueError, timeout: float) -> OSError:
             return ConnectionError(f"no connection to Yahoo ({_line(error)}): check the network")
         case faults.RequestException() if not isinstance(error, ValueError):
             return Passing(f"Yahoo could not be asked ({_line(error)}): try again")
-        case ValueError():
-            return Passing("Yahoo's answer is damaged or no prices at all: try again")
-    return OSError(f"Yahoo could not be asked ({type(error).__name__}: {_line(error)})")
+    return Passing("Yahoo's answer is damaged or no prices at all: try again")
 
 
 def _line(text: object) -> str:
