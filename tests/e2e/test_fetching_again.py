@@ -151,9 +151,9 @@ def test_a_hundred_symbols_with_faults_at_random_end_complete(cache: Path, yahoo
 def test_refusals_of_all_end_early_and_say_so(cli: Cli, cache: Path, yahoo: FakeYahoo) -> None:
     symbols = [f"S{i:02}" for i in range(100)]
     yahoo.faults.update(dict.fromkeys(symbols, "429"))
-    code, out, err = cli("fetch", *symbols)
+    code, _, err = cli("fetch", *symbols)
     assert code == 1 and sum(yahoo.asked.values()) < 50
-    assert "and 86 more: not asked for, because all before it failed" in err or err.count("\n") <= 3
+    assert err.count("\n") == 2 and "more: not asked for, because all before it failed" in err
     assert not cache.exists()
 
 
@@ -239,5 +239,5 @@ def test_a_fetch_that_is_killed_leaves_a_readable_store(cache: Path, yahoo: Fake
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (words := done.stdout.split())[:2] == ["50", "kills,"]
-    assert int(words[2]) > 20  # with something stored and something lacking
+    kills, inside, middle = map(int, re.findall(r"\d+", done.stdout))
+    assert kills == 50 and inside >= 25 and middle >= 25

@@ -106,13 +106,14 @@ def path_of(cache: Path, source: str, interval: str, symbol: str) -> Path:
 def locked(path: Path) -> Iterator[None]:
     """Within the block no other thread or process is in one for this path. Raises OSError if that takes long.
 
-    The system frees the lock of a process that was killed. Its file stays: who removed it could remove
-    another one's.
+    The system frees the lock of a process that was killed, and what it had half written is removed here. The
+    lock's file stays: who removed it could remove another one's.
     """
     folder = path.parent / ".locks"
     try:
         files.make_parents(folder / "file")
         with FileLock(folder / f"{path.stem}.lock", timeout=PATIENCE):
+            files.remove_leftovers(path.parent, path.name)
             yield
     except Timeout:
         raise OSError(f"{path}: another process writes it all the time: try again later") from None
