@@ -42,6 +42,7 @@ INTERVALS = (*REACH, "1d", "5d", "1wk", "1mo", "3mo")
 ALIASES = {"60m": "1h"}
 JOBS = 4  # that ask at once
 _CHART = "/v8/finance/chart/"  # the address of prices; others are for cookies
+_COOKIES = "https://fc.yahoo.com"
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=&_-]*")
 _COLUMNS = ("Open", "High", "Low", "Close", "Adj Close", "Volume")
 _ROUNDING = 1e-6  # relative; Yahoo's prices are of single precision
@@ -137,6 +138,7 @@ class _Session(requests.Session):  # type: ignore[type-arg]
         self.mine = threading.local()  # of the thread: status of the last answer with prices, retries made
         self._again = again
         self._silence: faults.Timeout | None = None  # of a host of cookies, without which prices may come too
+        self._welcome: tuple[Any, int] = None, 0  # the answer with the first cookies, and how many there were
 
     def request(self, method: Any, url: str, **kwargs: Any) -> Any:  # type: ignore[override]
         kwargs["timeout"] = self.patience
@@ -172,14 +174,24 @@ class _Session(requests.Session):  # type: ignore[type-arg]
             raise explained(error, self.patience, self.mine.status) from None
 
     def _ask_for_cookies(self, method: Any, url: str, **kwargs: Any) -> Any:
-        """One that hangs is not waited for a second time."""
+        """One that hangs is not waited for a second time, nor one asked again for cookies that are here.
+
+        yfinance asks before every request, while all other threads wait. It takes cookies away where it tries
+        another way to get them.
+        """
         if self._silence:
             raise self._silence
+        answer, count = self._welcome
+        if url.startswith(_COOKIES) and answer and len(self.cookies.jar) >= count:
+            return answer
         try:
-            return super().request(method, url, **kwargs)
+            answer = super().request(method, url, **kwargs)
         except faults.Timeout as error:
             self._silence = error
             raise
+        if url.startswith(_COOKIES):
+            self._welcome = answer, len(self.cookies.jar)
+        return answer
 
 
 def usable(frame: pd.DataFrame, interval: str) -> Answer:
