@@ -68,7 +68,9 @@ def leftovers(cache: Path) -> list[Path]:
 def main(cache: Path) -> None:
     chance = random.Random(7)
     inside = middle = 0
-    tradebot.fetch("WARM", start="2010", end="2010-01", cache_dir=cache)  # so that all is loaded before a fork
+    tradebot.fetch(
+        "WARM", start="2010", end="2010-01", cache_dir=cache
+    )  # so that all is loaded before a fork
     for kill in range(KILLS):
         if kill % 5 == 0:
             shutil.rmtree(cache, ignore_errors=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tradebot.core import InputError
 from tradebot.prices import store
+from tradebot.prices.bars import Bars
 from tradebot.prices.store import Stored
 
 
@@ -239,6 +240,34 @@ def test_asking_again_is_needless_only_for_a_span_that_is_whole() -> None:
     assert not holed.covers(date(2020, 1, 1), date(2020, 1, 20))
     assert holed._replace(confirmed=True).covers(date(2020, 1, 1), date(2020, 1, 20))
     assert not mine._replace(schema=1).covers(date(2020, 1, 1), date(2020, 1, 20))  # lacks dividends
+
+
+@pytest.mark.parametrize("adjusted", [True, False])
+@given(
+    kept=st.lists(st.sets(st.integers(0, 39), min_size=12), min_size=1, max_size=4),
+    holes=st.booleans(),
+)
+def test_bars_of_the_store_are_those_of_one_long_table(
+    adjusted: bool, kept: list[set[int]], holes: bool
+) -> None:
+    whole = stored("2020-01-01", "2020-02-09", factor=0.5)
+    all_ = [
+        whole._replace(
+            symbol=f"S{i}",
+            frame=(whole.frame.iloc[sorted(rows)] if holes else whole.frame).reset_index(drop=True),
+        )
+        for i, rows in enumerate(kept)
+    ]
+    table = pd.concat([one.frame.assign(symbol=one.symbol) for one in all_], ignore_index=True)
+    try:
+        expected = Bars.from_frame(table, adjusted=adjusted)
+    except InputError as error:
+        with pytest.raises(InputError) as refused:
+            store.bars(all_, adjusted=adjusted)
+        assert str(refused.value).endswith(str(error))
+    else:
+        bars = store.bars(all_, adjusted=adjusted)
+        assert bars.fingerprint == expected.fingerprint and bars.symbols == expected.symbols
 
 
 def test_bars_of_the_store_are_adjusted_and_say_when_they_were_fetched() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -146,8 +146,22 @@ class Bars:
         for a fault.
         """
         stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=f"{source}: " if source else "")
-        adj_close = columns.pop("adj_close", None)
-        bars = cls(stamps, symbols, **columns, adjusted=adjusted, source=source)
+        return cls.from_columns(stamps, symbols, columns, source=source, adjusted=adjusted)
+
+    @classmethod
+    def from_columns(
+        cls,
+        stamps: Array,
+        symbols: tuple[str, ...],
+        columns: Mapping[str, Array],
+        *,
+        source: str = "",
+        adjusted: bool = True,
+    ) -> Bars:
+        """The same of arrays [T, A]: open .. volume, missing, perhaps adj_close."""
+        plain = {name: values for name, values in columns.items() if name != "adj_close"}
+        adj_close = columns.get("adj_close")
+        bars = cls(stamps, symbols, **plain, adjusted=adjusted, source=source)
         return bars if adj_close is None or not adjusted else _scaled(bars, adj_close)
 
     def __repr__(self) -> str:
