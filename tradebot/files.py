@@ -37,10 +37,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `write_bytes` had written aside in this folder when its process was killed."""
+def remove_leftovers(folder: Path, of: str | None = None) -> None:
+    """Remove what `write_bytes` had written aside in this folder when its process was killed.
+
+    Only `of` the file of that name, if one is given.
+    """
+    name = ".+" if of is None else re.escape(of)
     for path in folder.glob(".*"):
-        if path.is_file() and re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name):
+        if path.is_file() and re.fullmatch(rf"\.{name}\.[0-9a-f]{{8}}", path.name):
             path.unlink()
 
 

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     multiagent,
     navigation,
     optima,
+    prices,
     priorities,
     spread,
     startup,
@@ -34,6 +35,7 @@ from tests.benchmarks import (
 BENCHMARKS: dict[str, Callable[[], Table]] = {
     "stepping": stepping.table,
     "backtests": backtests.table,
+    "prices": prices.table,
     "priorities": priorities.table,
     "training": training.table,
     "startup": startup.table,

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 import tradebot
+from tests.e2e.fetching import lead_to
+from tests.fake_yahoo import FakeYahoo, fake_yahoo
 from tradebot.cli import main
+from tradebot.prices.sources import retrying
 
 
 class Answer(NamedTuple):
@@ -65,3 +68,20 @@ def prices() -> pd.DataFrame:
             "volume": 1000.0,
         }
     )
+
+
+@pytest.fixture(scope="session")
+def yahoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeYahoo]:
+    """A Yahoo on the loopback. What it does wrong is settled by `cache`."""
+    with fake_yahoo(tmp_path_factory.mktemp("certificates")) as made:
+        yield made
+
+
+@pytest.fixture
+def cache(yahoo: FakeYahoo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty one, in a process that is led to the fake Yahoo and does not wait before it asks again."""
+    lead_to(yahoo, monkeypatch)
+    monkeypatch.setenv("TRADEBOT_CACHE", str(tmp_path / "cache"))
+    yahoo.settle()
+    monkeypatch.setattr(retrying, "FIRST", 0.0)
+    return tmp_path / "cache"

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,42 @@ import pytest
 
 import tradebot
 from tests.e2e.conftest import Cli
-from tests.fake_yahoo import FakeYahoo, fake_yahoo
+from tests.e2e.fetching import contents, lead_to, stored
+from tests.fake_yahoo import FakeYahoo
 from tradebot.core import InputError
 from tradebot.prices import store
 
-# symbol -> (its fault, what is said of it)
+# symbol -> (its fault, what happens to it, what is said of it); those that fail for good stand apart
 FAULTS = {
-    "AAPL": ("", ""),
-    "GONE": ("404", "Yahoo knows no such symbol"),
-    "BUSY": ("429", "too many requests from here (429)"),
-    "DOWN": ("500", "Yahoo's server failed (500)"),
-    "HANG": ("hang", "did not answer within 0.5 s"),
-    "TORN": ("cut", "broke off in the middle"),
-    "HALF": ("null", ""),
-    "NONE": ("empty", "none with prices"),
-    "PAGE": ("html", "damaged or no prices at all"),
+    "AAPL": ("", "extended", ""),
+    "BUSY": ("429", "failed", "too many requests from here (429)"),
+    "WAIT": ("once 429", "extended", "asked again 1 x"),
+    "DOWN": ("500", "failed", "Yahoo's server failed (500)"),
+    "ONCE": ("once 503", "extended", "asked again 1 x"),
+    "GONE": ("404", "failed", "Yahoo knows no such symbol"),
+    "HANG": ("hang", "failed", "did not answer within 0.5 s"),
+    "TORN": ("cut", "failed", "broke off in the middle"),
+    "HALF": ("null", "extended", "391 rows without"),
+    "NONE": ("empty", "failed", "none with prices"),
+    "VOID": ("nothing", "failed", "no prices for this symbol and span"),
+    "PAGE": ("html", "failed", "damaged or no prices at all"),
+    "TRIM": ("truncated", "failed", "damaged or no prices at all"),
+    "SHUT": ("reset", "failed", "Yahoo"),
+    "TWIN": ("twice", "extended", ""),
+    "CENT": ("x100", "replaced", "earlier prices changed without a dividend or split"),
+    "PAID": ("", "replaced", "adjusted anew after dividends"),
+    "CHOP": ("", "replaced", "adjusted anew after splits"),
 }
-FAILING = [symbol for symbol, (_, words) in FAULTS.items() if words]
+FAILING = [symbol for symbol, (_, status, _) in FAULTS.items() if status == "failed"]
+LASTING = {
+    "BUSY": 6,
+    "DOWN": 6,
+    "HANG": 2,
+    "TORN": 6,
+    "PAGE": 6,
+    "TRIM": 6,
+    "SHUT": 6,
+}  # asked again so often
 DAYS_2010, DAYS_2009_2011 = 261, 782  # weekdays
 
 
@@ -44,7 +62,9 @@ class Fetching:
             self.well = tradebot.fetch(list(FAULTS), start="2010", end="2010", cache_dir=cache)
         self.before = contents(cache)
         yahoo.asked.clear()
-        yahoo.faults.update({symbol: fault for symbol, (fault, _) in FAULTS.items()})
+        yahoo.faults.update({symbol: fault for symbol, (fault, *_) in FAULTS.items() if fault})
+        yahoo.dividends["PAID"] = {"2011-06-01": 1.0}
+        yahoo.splits["CHOP"] = {"2011-06-01": 4.0}
         program = [sys.executable, "-W", "error", "-m", "tradebot", "fetch", *FAULTS, "NEW", "../x", "--json"]
         self.ill = subprocess.run(
             [*program, "--start", "2009", "--end", "2011", "--timeout", "0.5"],
@@ -55,46 +75,13 @@ class Fetching:
         )
         self.after = contents(cache)
         self.asked = dict(yahoo.asked)
-        yahoo.faults.clear()
+        yahoo.settle()
         self.answer = {item["symbol"]: item for item in json.loads(self.ill.stdout)["symbols"]}
-
-
-def lead_to(yahoo: FakeYahoo, environment: pytest.MonkeyPatch) -> None:
-    """Lead this process to the fake one."""
-    for name, value in yahoo.environment.items():
-        if name not in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):  # which are read but once in a process
-            environment.setenv(name, value)
-
-
-def contents(cache: Path) -> dict[str, bytes]:
-    """Everything in the cache, by its path in it."""
-    return {str(path.relative_to(cache)): path.read_bytes() for path in cache.rglob("*") if path.is_file()}
-
-
-def stored(cache: Path, symbol: str, interval: str = "1d") -> store.Stored:
-    return store.read(store.path_of(cache, "yahoo", interval, symbol))
-
-
-@pytest.fixture(scope="module")
-def yahoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeYahoo]:
-    with fake_yahoo(tmp_path_factory.mktemp("certificates")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
 def fetching(yahoo: FakeYahoo, tmp_path_factory: pytest.TempPathFactory) -> Fetching:
     return Fetching(yahoo, tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture
-def cache(yahoo: FakeYahoo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty one, in a process that is led to the fake Yahoo."""
-    lead_to(yahoo, monkeypatch)
-    monkeypatch.setenv("TRADEBOT_CACHE", str(tmp_path / "cache"))
-    yahoo.faults.clear()
-    yahoo.factor.clear()
-    monkeypatch.setattr("tradebot.prices.sources.yahoo.PAUSES", (0.0, 0.0))
-    return tmp_path / "cache"
 
 
 def test_what_is_well_is_stored_and_nothing_else_is_written(fetching: Fetching) -> None:
@@ -105,31 +92,50 @@ def test_what_is_well_is_stored_and_nothing_else_is_written(fetching: Fetching) 
 
 def test_some_faults_are_a_partial_success_with_a_line_for_each(fetching: Fetching) -> None:
     assert fetching.ill.returncode == 3
-    assert len(fetching.ill.stderr.splitlines()) == len(FAILING) + 1
+    reasons = {fetching.answer[symbol]["error"] for symbol in FAILING}
+    assert len(fetching.ill.stderr.splitlines()) == len(reasons) + 1
     assert all(line.startswith("tradebot: ") for line in fetching.ill.stderr.splitlines())
     assert "tradebot: ../X: not a symbol of Yahoo" in fetching.ill.stderr
 
 
 @pytest.mark.parametrize("symbol", FAILING)
 def test_a_fault_is_named_and_leaves_what_is_stored(fetching: Fetching, symbol: str) -> None:
-    said, words = fetching.answer[symbol], FAULTS[symbol][1]
+    said, words = fetching.answer[symbol], FAULTS[symbol][2]
     assert said["status"] == "failed" and words in said["error"]
-    assert f"tradebot: {symbol}: {said['error']}\n" in fetching.ill.stderr
+    (line,) = (line for line in fetching.ill.stderr.splitlines() if line.endswith(f": {said['error']}"))
+    assert symbol in line.removeprefix("tradebot: ").split(": ")[0].split(", ")
     (name,) = (name for name in fetching.before if f"/{symbol}-" in name)
     assert fetching.after[name] == fetching.before[name]
     assert (said["rows"], said["start"], said["end"]) == (DAYS_2010, "2010-01-01", "2010-12-31")
     assert said["path"] == str(fetching.cache / name)
 
 
-def test_the_others_are_stored_all_the_same(fetching: Fetching) -> None:
-    for symbol, status in {"AAPL": "extended", "NEW": "new"}.items():
-        said = fetching.answer[symbol]
-        assert (said["status"], said["rows"], said["error"]) == (status, DAYS_2009_2011, None)
-        assert (said["start"], said["end"]) == ("2009-01-01", "2011-12-30")
-        assert len(stored(fetching.cache, symbol).frame) == DAYS_2009_2011
+@pytest.mark.parametrize("symbol", [symbol for symbol in FAULTS if symbol not in FAILING])
+def test_the_others_are_stored_all_the_same(fetching: Fetching, symbol: str) -> None:
+    fault, status, words = FAULTS[symbol]
+    said, frame = fetching.answer[symbol], stored(fetching.cache, symbol).frame
+    assert (said["status"], said["error"], said["end"]) == (status, None, "2011-12-30")
+    assert said["retries"] == fault.startswith("once")
+    assert words in " ".join(
+        (f"asked again {said['retries']} x", f"{said['dropped']} rows without", said["note"] or "")
+    )
+    assert said["rows"] == len(frame) == DAYS_2009_2011 - (0 if symbol != "HALF" else 261)
+    assert frame["date"].is_monotonic_increasing and frame["date"].is_unique
+    events = (frame["dividends"] != 0).sum(), (frame["splits"] != 1).sum()
+    assert events == {"PAID": (1, 0), "CHOP": (0, 1)}.get(symbol, (0, 0))
+
+
+def test_nothing_but_what_was_asked_for_is_written(fetching: Fetching) -> None:
     assert fetching.after.keys() - fetching.before.keys() == {
         str(store.path_of(Path(), "yahoo", "1d", "NEW"))
     }
+    assert fetching.answer["NEW"]["status"] == "new"
+
+
+def test_what_may_pass_is_asked_for_again_and_what_will_not_is_not(fetching: Fetching) -> None:
+    assert {symbol: fetching.answer[symbol]["retries"] for symbol in FAILING} == dict.fromkeys(
+        FAILING, 0
+    ) | LASTING
 
 
 def test_rows_without_prices_are_counted_and_cost_no_stored_one(fetching: Fetching) -> None:
@@ -147,7 +153,7 @@ def test_a_server_in_trouble_is_asked_a_few_times_in_all(fetching: Fetching) -> 
 
 
 def test_a_server_that_recovers_is_asked_again(cache: Path, yahoo: FakeYahoo) -> None:
-    yahoo.faults["AAPL"] = "once"
+    yahoo.faults["AAPL"] = "once 503"
     (one,) = tradebot.fetch("AAPL", start="2010", end="2010").symbols
     assert (one.status, one.rows, one.error) == ("new", DAYS_2010, "")
 
@@ -196,12 +202,16 @@ def test_what_is_there_is_not_asked_for_again_and_more_extends_it(cache: Path, y
 
 def test_a_dividend_since_then_gives_the_whole_span_anew(cache: Path, yahoo: FakeYahoo) -> None:
     tradebot.fetch("AAPL", start="2010", end="2010")
-    yahoo.factor["AAPL"] = 0.9
+    yahoo.dividends["AAPL"] = {"2011-03-01": 10.0}
     (one,) = tradebot.fetch("AAPL", start="2011", end="2011").symbols
     assert (one.status, one.start, one.end) == ("replaced", "2010-01-01", "2011-12-30")
-    frame = stored(cache, "AAPL").frame
-    np.testing.assert_allclose(frame["adj_close"] / frame["close"], 0.9, rtol=1e-6)
-    yahoo.factor["AAPL"], yahoo.faults["AAPL"] = 0.8, "null"
+    frame = stored(cache, "AAPL").frame.set_index("date")
+    before = frame["close"].iloc[frame.index.get_loc(pd.Timestamp("2011-02-28"))]
+    ratio = frame["adj_close"] / frame["close"]
+    np.testing.assert_allclose(ratio[:"2011-02-28"], 1 - 10 / before, rtol=1e-6)
+    np.testing.assert_allclose(ratio["2011-03-01":], 1, rtol=1e-6)
+    assert frame["dividends"].to_dict()[pd.Timestamp("2011-03-01")] == 10.0 == frame["dividends"].sum()
+    yahoo.dividends["AAPL"]["2012-03-01"], yahoo.faults["AAPL"] = 10.0, "null"
     before = contents(cache)
     (one,) = tradebot.fetch("AAPL", start="2010", end="2012").failed
     assert "nothing was changed" in one.error and one.rows == len(frame)
@@ -209,20 +219,26 @@ def test_a_dividend_since_then_gives_the_whole_span_anew(cache: Path, yahoo: Fak
     assert tradebot.fetch("AAPL", start="2010", end="2012", refresh=True).symbols[0].dropped == 391
 
 
-def test_a_damaged_file_is_never_used_and_refresh_repairs_it(cli: Cli, cache: Path) -> None:
+def test_a_damaged_file_is_never_used_and_set_aside_by_the_next_fetch(
+    cli: Cli, cache: Path, yahoo: FakeYahoo
+) -> None:
     words = ("fetch", "AAPL", "--start", 2010, "--end", 2010)
     assert cli(*words).code == 0
     path = store.path_of(cache, "yahoo", "1d", "AAPL")
     path.write_bytes(path.read_bytes()[:-100])
-    for refused in (words, ("backtest", "flat", "--symbols", "AAPL"), ("prices", "show", "AAPL")):
+    damaged = path.read_bytes()
+    for refused in (("backtest", "flat", "--symbols", "AAPL"), ("prices", "show", "AAPL")):
         code, _, err = cli(*refused)
-        assert code == 2 and f"{path}: damaged" in err and "--refresh" in err
+        assert code == 2 and f"{path}: damaged" in err and "fetch it again" in err
     code, out, err = cli("prices", "list")
     assert code == 0 and "damaged" in err and "The shipped sample" in out
-    assert cli(*words, "--refresh").code == 0
-    assert cli("prices", "check", "AAPL").out == (
-        f"AAPL: {DAYS_2010} bars of AAPL, 2010-01-01 .. 2010-12-31: usable\n"
-    )
+    yahoo.faults["AAPL"] = "404"
+    assert cli(*words).code == 2 and path.read_bytes() == damaged
+    yahoo.faults.clear()
+    code, out, _ = cli(*words)
+    assert code == 0 and path.with_name(f"{path.name}.damaged").read_bytes() == damaged
+    assert "kept as *.damaged" in " ".join(out.split())
+    assert len(tradebot.load("AAPL")) == DAYS_2010
 
 
 def test_what_was_fetched_goes_before_the_sample_and_says_where_it_is_from(cli: Cli, cache: Path) -> None:

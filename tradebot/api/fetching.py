@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from tradebot.api.pool import in_threads
 from tradebot.api.prices import unknown
 from tradebot.config import build, check_keys, listed
 from tradebot.core import InputError
-from tradebot.prices import store
+from tradebot.prices import missing, store
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import first_and_last_day, spelled
 from tradebot.prices.reading import ReadConfig
 from tradebot.prices.sources import file, sample
+from tradebot.prices.sources.source import Source
 from tradebot.prices.sources.table import Table
 
-Progress = Callable[[int, int, str], None]  # (symbols done, of how many, which one is next)
+TRIES = 3  # of a symbol whose file another process changes meanwhile
+Progress = Callable[[int, int, str], None]  # (symbols done, of how many, what is going on)
 Status = Literal["new", "extended", "replaced", "unchanged", "failed"]
 
 
@@ -33,6 +38,8 @@ class Fetched(NamedTuple):
     end: str = ""
     dropped: int = 0  # rows of the source without prices
     path: str = ""
+    retries: int = 0  # how often the source had to be asked again
+    note: str = ""  # what else there is to know
     error: str = ""
     is_input: bool = False  # the error: what was asked for is wrong, rather than the network, server or disk
 
@@ -76,15 +83,6 @@ class FetchResult(NamedTuple):
         return self.frame.to_html(index=False)
 
 
-class Source(Protocol):
-    """Where prices come from."""
-
-    @property
-    def oldest(self) -> date: ...  # that it can be asked for
-    def interval(self, symbol: str) -> str: ...
-    def read(self, symbol: str, start: date | None, end: date) -> tuple[pd.DataFrame, int]: ...
-
-
 def fetch(
     symbols: str | Sequence[str] = (),
     *,
@@ -96,17 +94,22 @@ def fetch(
     refresh: bool = False,
     cache_dir: str | Path | None = None,
     timeout: float = 10.0,
+    jobs: int | None = None,
     progress: Progress | None = None,
     **reading: Any,
 ) -> FetchResult:
     """Get prices from `yahoo`, a price `file` (at `path`) or the `sample`, and keep them for `load`.
 
     start and end are dates, months or years, both included; without them all that there is. What is stored is
-    extended: the source is asked for the stored and the new span in one, and if it adjusted its prices anew
-    since then its answer replaces what was stored. `refresh` lets the answer replace it in any case. What
-    fails leaves what is stored as it is; look at `failed` of the result. `timeout` [s] bounds each request,
-    `cache_dir` goes before $TRADEBOT_CACHE and the system's cache. `reading` answers what the text of a price
-    file leaves open, see `ReadConfig`. Raises InputError for wrong arguments.
+    extended: the source is asked for what is missing and a few days before it. If those have changed, or
+    there was a dividend or split, its prices are adjusted anew: it is asked for all, and its answer replaces
+    what was stored. `refresh` lets the answer replace it in any case. Where no session can have ended since
+    the last fetch nothing is asked for. What fails leaves what is stored as it is; look at `failed` of the
+    result. A damaged file is set aside. Several processes may fetch at once.
+
+    `jobs` symbols are asked for at once (default: 4 of yahoo), each again after a passing fault. `timeout`
+    [s] bounds each request, `cache_dir` goes before $TRADEBOT_CACHE and the system's cache. `reading` answers
+    what the text of a price file leaves open, see `ReadConfig`. Raises InputError for wrong arguments.
 
     >>> fetch("AAPL, MSFT", start="2015").failed
     []
@@ -120,12 +123,19 @@ def fetch(
         wanted = supply.symbols
     if not wanted:
         raise InputError("say which symbols to fetch, e.g. tradebot fetch AAPL MSFT")
-    cache = store.root(cache_dir)
-    made = []
-    for i, symbol in enumerate(wanted := list(dict.fromkeys(wanted))):
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs: should be 1 or more (got {jobs})")
+    wanted = list(dict.fromkeys(wanted))
+    order = _Order(store.root(cache_dir), source, supply, first, last, refresh)
+
+    def tell(done: int, symbol: str) -> None:
         if progress:
-            progress(i, len(wanted), f"fetching {symbol}")
-        made.append(_one(cache, source, supply, symbol, first, last, refresh))
+            progress(done, len(wanted), f"fetched {symbol}")
+
+    if progress:
+        progress(0, len(wanted), "fetching")
+    with supply.opened():
+        made = in_threads(order.fetched, wanted, jobs or supply.jobs, tell)
     return FetchResult(source, tuple(made), supply.columns if isinstance(supply, Table) else None)
 
 
@@ -146,16 +156,17 @@ def _supply(
         return Table("sample", sample.table(), interval)
     from tradebot.prices.sources import yahoo  # takes half a second to load
 
+    interval = yahoo.ALIASES.get(interval or "", interval)
     if interval not in (None, *yahoo.INTERVALS):
         raise unknown("interval", str(interval), yahoo.INTERVALS)
     if not 0 < timeout < float("inf"):
         raise InputError(f"--timeout: should be seconds above 0 (got {timeout:g})")
-    return yahoo.Yahoo(interval or store.DAILY, timeout)
+    return yahoo.Yahoo(interval or store.DAILY, timeout, random.Random())
 
 
 def _span(start: str | None, end: str | None) -> tuple[date | None, date]:
     """First day (None: the first that there is) and last day; InputError if they are none."""
-    today = datetime.now(UTC).date()
+    today = _now().date()
     first = first_and_last_day(start)[0] if start else None
     last = min(first_and_last_day(end)[1], today) if end else today
     if first and first > last:
@@ -163,51 +174,124 @@ def _span(start: str | None, end: str | None) -> tuple[date | None, date]:
     return first, last
 
 
-def _one(
-    cache: Path, source: str, supply: Source, symbol: str, first: date | None, last: date, refresh: bool
-) -> Fetched:
-    """One symbol; a fault of the source or the disk is its result."""
-    old, path = None, None
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class _Order(NamedTuple):
+    """What was asked for, of each symbol."""
+
+    cache: Path
+    source: str
+    supply: Source
+    first: date | None
+    last: date
+    refresh: bool
+
+    def fetched(self, symbol: str) -> Fetched:
+        """One symbol; a fault of the source or the disk is its result."""
+        path, old = None, None
+        try:
+            path = store.path_of(self.cache, self.source, self.supply.interval(symbol), symbol)
+            for _ in range(TRIES):
+                seen = _mark(path)
+                old, is_damaged = _held(path)
+                base = None if self.refresh else old
+                if base and self._is_current(base):
+                    return _described(path, base, "unchanged")
+                new, retries = self._answer(symbol, base)
+                status: Status = "new" if old is None else "replaced"
+                kept = new
+                if base:
+                    kept, status = store.merged(base, new)
+                Bars.from_frame(kept.frame, symbol=symbol)  # what is stored can be loaded
+                with store.locked(path):
+                    if _mark(path) != seen:
+                        continue
+                    note = _surprise(base, kept, status)
+                    if is_damaged:
+                        store.set_aside(path)
+                        note = "the damaged file is kept as *.damaged"
+                    store.write(self.cache, kept)
+                return _described(path, kept, status)._replace(retries=retries, note=note)
+            raise OSError(f"{path}: another process changes it all the time: try again later")
+        except (InputError, OSError) as error:
+            where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            text = f"{where}{(error.strerror if isinstance(error, OSError) else None) or error}"
+            held = _described(path, old, "failed") if path and old else Fetched(symbol, "failed")
+            return held._replace(
+                error=text, retries=getattr(error, "retries", 0), is_input=isinstance(error, InputError)
+            )
+
+    def _is_current(self, old: store.Stored) -> bool:
+        """Rows that are here already cost nothing, and may have been changed."""
+        return not isinstance(self.supply, Table) and missing.is_current(old, self.first, self.last, _now())
+
+    def _answer(self, symbol: str, old: store.Stored | None) -> tuple[store.Stored, int]:
+        """What is to be merged with the old, and how many retries that took."""
+        if not old:
+            return self._asked(symbol, self.first, self.last)
+        retries, oldest = 0, self.supply.oldest
+        start = None if isinstance(self.supply, Table) else missing.tail(old, self.first, oldest)
+        if start:
+            new, retries = self._asked(symbol, start, self.last, after=old)
+            if store.continues(old, new):
+                return new, retries
+        whole, more = self._asked(symbol, *missing.hull(old, self.first, self.last, oldest))
+        return whole._replace(confirmed=0 < whole.dropped == old.dropped), retries + more
+
+    def _asked(
+        self, symbol: str, first: date | None, last: date, after: store.Stored | None = None
+    ) -> tuple[store.Stored, int]:
+        """What the source answers, to be put `after` something. Of today nothing is complete yet."""
+        now = _now()
+        answer = self.supply.read(symbol, first, last)
+        dropped, confirmed = len(answer.dropped), False
+        if after:
+            later = int((answer.dropped >= np.datetime64(after.until) + 1).sum())
+            dropped, confirmed = after.dropped + later, after.confirmed and not later
+        until = min(last, now.date() - timedelta(days=1))
+        new = store.Stored(
+            symbol=symbol,
+            source=self.source,
+            interval=self.supply.interval(symbol),
+            fetched=now,
+            start=first,
+            until=until,
+            dropped=dropped,
+            frame=answer.frame,
+            confirmed=confirmed,
+        )
+        return new, answer.retries
+
+
+def _held(path: Path) -> tuple[store.Stored | None, bool]:
+    """(what is stored, whether it is damaged)."""
     try:
-        path = store.path_of(cache, source, supply.interval(symbol), symbol)
-        old = store.read(path) if path.exists() and not refresh else None
-        if old and not isinstance(supply, Table) and old.covers(first, last):
-            return _described(path, old, "unchanged")
-        start, end = _hull(old, first, last, supply.oldest) if old else (first, last)
-        new = _asked(source, supply, symbol, start, end)
-        status: Status = "replaced" if path.exists() else "new"
-        kept = new
-        if old:
-            kept, status = store.merged(old, new)
-        Bars.from_frame(kept.frame, symbol=symbol)  # what is stored can be loaded
-        store.write(cache, kept)
-        return _described(path, kept, status, new.dropped)
-    except (InputError, OSError) as error:
-        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        text = f"{where}{(error.strerror if isinstance(error, OSError) else None) or error}"
-        held = _described(path, old, "failed") if path and old else Fetched(symbol, "failed")
-        return held._replace(error=text, is_input=isinstance(error, InputError))
+        return (store.read(path) if path.exists() else None), False
+    except store.Damaged:
+        return None, True
 
 
-def _asked(source: str, supply: Source, symbol: str, first: date | None, last: date) -> store.Stored:
-    """What the source answers. Of today nothing is complete yet."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    frame, dropped = supply.read(symbol, first, last)
-    until = min(last, now.date() - timedelta(days=1))
-    return store.Stored(symbol, source, supply.interval(symbol), now, first, until, dropped, frame)
+def _surprise(old: store.Stored | None, new: store.Stored, status: Status) -> str:
+    """What to say where all prices were replaced."""
+    if not old or status != "replaced" or old.source != "yahoo":
+        return ""
+    what = store.events_since(old, new)
+    if what:
+        return f"adjusted anew after {what}"
+    return f"earlier prices changed without a dividend or split: see tradebot prices check {new.symbol}"
 
 
-def _hull(old: store.Stored, first: date | None, last: date, oldest: date) -> tuple[date | None, date]:
-    """The span that holds the stored one and first .. last, so that all prices are adjusted alike.
-
-    It begins where the source can begin, unless what was asked for is older itself.
-    """
-    end = max(last, old.until)
-    if first is None or old.start is None:
-        return None, end
-    return max(min(first, old.start), min(first, oldest)), end
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Differs for a file that was written anew; None without one."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _described(path: Path, stored: store.Stored, status: Status, dropped: int = 0) -> Fetched:
+def _described(path: Path, stored: store.Stored, status: Status) -> Fetched:
     first, last = (spelled(stored.frame["date"].iloc[i]) for i in (0, -1))
-    return Fetched(stored.symbol, status, len(stored.frame), first, last, dropped, str(path))
+    return Fetched(stored.symbol, status, len(stored.frame), first, last, stored.dropped, str(path))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tradebot.api.fetching import Fetched
 
 PARTIAL = 3
+SHOWN = 10  # symbols with the same fault that are named
 SYMBOLS = typer.Argument(
     help="Symbols as the source spells them: AAPL MSFT ^GSPC BTC-USD (a file: default all of its symbols)",
     metavar="SYMBOL",
@@ -24,16 +25,18 @@ SYMBOLS = typer.Argument(
 START = typer.Option(help="First date, month or year (default: the first that there is)")
 END = typer.Option(help="Last date, month or year, included (default: today)")
 INTERVAL = typer.Option(
-    help="Time between bars: 1m 5m 15m 30m 1h 1d 1wk 1mo (default: 1d; of a file or the sample: its own)"
+    help="Time between bars: 1m 2m 5m 15m 30m 90m 1h 1d 5d 1wk 1mo 3mo (default: 1d; of a file or the sample:"
+    " its own). Yahoo keeps 1m for a week, 1h for two years, the others within the day for 60 days"
 )
 SOURCE = typer.Option(help="yahoo, sample (what is shipped), or file (with --file)")
 FILE = typer.Option(help="The price file (CSV or Parquet) of --source file")
-REFRESH = typer.Option("--refresh", help="Replace what is stored, even if damaged, instead of extending it")
+REFRESH = typer.Option("--refresh", help="Replace what is stored instead of extending it")
 CACHE = typer.Option(
     help="Folder to keep prices in; other commands find it through TRADEBOT_CACHE"
     " (default: that variable, else the system's cache)"
 )
-TIMEOUT = typer.Option(help="Seconds to wait for each answer")
+TIMEOUT = typer.Option(help="Seconds to wait for each answer, and before it is asked for again at the most")
+JOBS = typer.Option(help="Symbols to ask for at once (default: 4 of yahoo)", show_default=False)
 
 
 def fetch(
@@ -46,13 +49,16 @@ def fetch(
     refresh: Annotated[bool, REFRESH] = False,
     cache_dir: Annotated[Path | None, CACHE] = None,
     timeout: Annotated[float, TIMEOUT] = 10.0,
+    jobs: Annotated[int | None, JOBS] = None,
     json: console.Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Get prices and keep them: --symbols of the other commands finds them, before the shipped sample.
 
-    What is stored already is extended, and stays when something fails.
+    What is stored already is extended by what is missing, replaced if the
+    source adjusted its prices anew (after a dividend or split), and stays
+    when something fails.
     Exit code: 0 all symbols are stored, 3 some are, 1 none because of the
     network, the server or the disk, 2 wrong use or no such prices.
 
@@ -60,26 +66,43 @@ def fetch(
     """
     from tradebot import api
 
+    done = []  # after each symbol: how many are done, of how many
+
     with console.progress_bar("fetching") as progress:
-        result = api.fetch(
-            [part for word in symbols or () for part in word.split(",")],
-            source=source,
-            start=start,
-            end=end,
-            interval=interval,
-            path=file,
-            refresh=refresh,
-            cache_dir=cache_dir,
-            timeout=timeout,
-            progress=progress,
-            **settings,
-        )
+
+        def tell(*news: Any) -> None:
+            done.append(news[:2])
+            progress(*news)
+
+        try:
+            result = api.fetch(
+                [part for word in symbols or () for part in word.split(",")],
+                source=source,
+                start=start,
+                end=end,
+                interval=interval,
+                path=file,
+                refresh=refresh,
+                cache_dir=cache_dir,
+                timeout=timeout,
+                jobs=jobs,
+                progress=tell,
+                **settings,
+            )
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            count = f"{done[-1][0]:,} of {done[-1][1]:,} symbols"
+            raise console.Stopped(
+                f"stopped after {count}, which are kept: the same command goes on"
+            ) from None
     if json:
         console.print_json(result.to_dict())
     else:
         _print(result)
-    for one in result.failed:
-        console.complain(f"{one.symbol}: {one.error}")
+    for error, who in _by_error(result).items():
+        more = f" and {len(who) - SHOWN:,} more" if len(who) > SHOWN else ""
+        console.complain(f"{', '.join(who[:SHOWN])}{more}: {error}")
     raise typer.Exit(_code(result))
 
 
@@ -98,9 +121,21 @@ def _print(result: FetchResult) -> None:
 
 
 def _note(one: Fetched) -> str:
-    if one.status == "failed":
-        return "what is stored stays" if one.rows else ""
-    return f"{one.dropped:,} rows without prices dropped" if one.dropped else ""
+    parts = [
+        f"{one.dropped:,} rows without prices dropped" if one.dropped and one.status != "failed" else "",
+        f"asked again {one.retries} x" if one.retries else "",
+        "what is stored stays" if one.status == "failed" and one.rows else "",
+        one.note,
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _by_error(result: FetchResult) -> dict[str, list[str]]:
+    """What went wrong -> whose it is."""
+    found: dict[str, list[str]] = {}
+    for one in result.failed:
+        found.setdefault(one.error, []).append(one.symbol)
+    return found
 
 
 def _code(result: FetchResult) -> int:

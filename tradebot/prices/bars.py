@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -214,12 +214,26 @@ class Bars:
         """
         place = f"{source}: " if source else ""
         stamps, symbols, columns = layouts.read(frame, symbol=symbol, place=place, how=how)
-        adj_close = columns.pop("adj_close", None)
+        return cls.from_columns(stamps, symbols, columns, source=source, adjusted=adjusted)
+
+    @classmethod
+    def from_columns(
+        cls,
+        stamps: Array,
+        symbols: tuple[str, ...],
+        columns: Mapping[str, Array],
+        *,
+        source: str = "",
+        adjusted: bool = True,
+    ) -> Bars:
+        """The same of arrays [T, A]: open .. volume, missing, perhaps adj_close, dividends and splits."""
+        plain = {name: values for name, values in columns.items() if name != "adj_close"}
+        adj_close = columns.get("adj_close")
         if adj_close is not None and adjusted:
-            for column in actions.COLUMNS:  # adj_close contains them
-                columns.pop(column, None)
-            return _scaled(cls(stamps, symbols, **columns, adjusted=True, source=source), adj_close)
-        bars = cls(stamps, symbols, **columns, adjusted=False, source=source)
+            # It contains dividends and splits.
+            priced = {name: values for name, values in plain.items() if name not in actions.COLUMNS}
+            return _scaled(cls(stamps, symbols, **priced, adjusted=True, source=source), adj_close)
+        bars = cls(stamps, symbols, **plain, adjusted=False, source=source)
         if adjusted:
             return bars.adjust()
         return bars if adj_close is None else _with_inferred(bars, adj_close)

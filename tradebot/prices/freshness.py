@@ -57,6 +57,18 @@ def is_stale(timestamps: Array, now: np.datetime64) -> bool:
     return bool(((expected > last) & (expected + step <= now)).any())
 
 
+def may_trade(first: np.datetime64, last: np.datetime64, *, weekends: bool, new_york: bool) -> Array:
+    """The days [n] datetime64[D] from `first` to `last` on which there can be a session.
+
+    Weekdays, or every day with `weekends`; without the holidays of the exchange where it is that of New York.
+    """
+    days = np.arange(first, last + 1, dtype="datetime64[D]")
+    if weekends or not len(days):
+        return days
+    closed = holidays(days[0], days[-1]) if new_york else np.array([], "datetime64[D]")
+    return days[np.is_busday(days, holidays=closed)]
+
+
 def holidays(first: np.datetime64, last: np.datetime64) -> Array:
     """Weekdays from `first` to `last` on which the exchange rests."""
     span = pd.Timestamp(first), pd.Timestamp(last)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
-from tradebot.prices import numbers
+from tradebot.prices import actions, numbers
 from tradebot.prices.alignment import aligned
 from tradebot.prices.columns import (
     CLOCK,
@@ -25,7 +25,7 @@ from tradebot.prices.columns import (
 from tradebot.prices.dates import read_dates, spelled
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 
-_NEUTRAL = {"volume": 0.0, "dividends": 0.0, "splits": 1.0}  # where a table says nothing
+_NEUTRAL = {"volume": 0.0} | actions.NONE  # where a table says nothing
 
 
 class Tidy(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 
 import numpy as np
@@ -9,22 +10,27 @@ import pandas as pd
 
 from tradebot.core import InputError
 from tradebot.prices.dates import spelled
-from tradebot.prices.store import COLUMNS
+from tradebot.prices.sources.source import Answer
+from tradebot.prices.store import COLUMNS, with_events
 
 
 class Table:
     """Rows that are here already, of a price file or of the sample. Their interval is what they have."""
 
     oldest = date.min
+    jobs = 1
 
     def __init__(
         self, name: str, rows: pd.DataFrame, interval: str | None, columns: dict[str, str] | None = None
     ) -> None:
         self.name = name
         self.symbols = list(rows["symbol"].unique())
-        self._rows = rows.assign(adj_close=rows.get("adj_close", rows["close"]))
+        self._rows = with_events(rows.assign(adj_close=rows.get("adj_close", rows["close"])))
         self._wanted = interval
         self.columns = columns  # of a file: what -> the column it was read from and how
+
+    def opened(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def interval(self, symbol: str) -> str:
         """Raises InputError for an unknown symbol, or if another interval was asked for."""
@@ -35,14 +41,14 @@ class Table:
             raise InputError(f"{self.name}: has bars of {own}, not of {self._wanted}")
         return own
 
-    def read(self, symbol: str, start: date | None, end: date) -> tuple[pd.DataFrame, int]:
+    def read(self, symbol: str, start: date | None, end: date) -> Answer:
         rows = self._rows[self._rows["symbol"] == symbol][list(COLUMNS)].sort_values("date")
         days = rows["date"].dt.date
         kept = rows[(days <= end) & (True if start is None else days >= start)]
         if kept.empty:
             first, last = (spelled(rows["date"].iloc[i]) for i in (0, -1))
             raise InputError(f"{self.name}: no prices in this span; there are bars for {first} .. {last}")
-        return kept.reset_index(drop=True).astype({name: "float64" for name in COLUMNS[1:]}), 0
+        return Answer(kept.reset_index(drop=True).astype({name: "float64" for name in COLUMNS[1:]}))
 
 
 def _spacing(dates: pd.Series) -> str:
