@@ -8,9 +8,13 @@ from collections.abc import Iterator
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
+from hypothesis import settings
 
 from tradebot.evidence import ledger
 from tradebot.prices import store
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault of a test
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True, scope="session")
