@@ -244,7 +244,9 @@ def test_prices_are_checked_for_bars_that_a_symbol_lacks(cli: Cli) -> None:
     Path("both.csv").write_text("\n".join(["date,symbol,open,high,low,close", *rows]))
     code, out, err = cli("prices", "check", "both.csv")
     assert (code, err) == (0, "")
-    assert out.splitlines() == [
+    read, *told = out.splitlines()
+    assert read.startswith("Read as text, parted by ',': date <- 'date'; symbol <- 'symbol'; open <- 'open'")
+    assert told == [
         "both.csv: 3 bars of A, B, 2020-01-01 .. 2020-01-03: usable",
         "Missing, so held at the last close: 1 of B",
     ]

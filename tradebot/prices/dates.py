@@ -16,7 +16,6 @@ from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 
 _OFFSET = r"(:\d\d(?:\.\d+)?)\s*(?:Z|[+-]\d\d:?(?:\d\d)?)$"  # a time of day and its time zone
 _DAY_MONTH_YEAR = r"^(\d\d?)[/.-](\d\d?)[/.-](\d{4})"
-_IS_HALF_DAY = r"\d[\s-]?[apAP]\.?[mM]\.?$"
 _HALF_DAY = re.compile(r"\b(\d\d?)((?::\d\d){0,2})[\s-]?([ap])\.?m\.?$", re.IGNORECASE)  # 9:30 PM, 09-AM
 _EPOCHS: tuple[tuple[Literal["s", "ms", "us", "ns"], float, float], ...] = (  # told apart by the latest date
     ("s", 1e8, 1e10),
@@ -101,11 +100,14 @@ def _read(column: pd.Series, place: str, how: ReadConfig) -> _Read:
         utc, unit = epochs
         local = _naive(utc.dt.tz_localize("UTC").dt.tz_convert(how.timezone))
         return _Read(local, utc, f"epoch {unit}")
-    if text.str.contains(_IS_HALF_DAY).any():
+    if text.str.endswith(("m", "M", ".")).any():
         text = text.str.replace(_HALF_DAY, _of_24_hours, regex=True)
     utc = _iso(text)
     if not utc.notna().all():
         return _spelled_otherwise(text, place, how)
+    behind = text.str.slice(10)  # the date, whose signs are none of an offset
+    if not any(behind.str.contains(sign, regex=False).any() for sign in "Z+-"):
+        return _Read(utc, None)
     local = text.str.replace(_OFFSET, r"\1", regex=True)
     has_offset = local != text
     if has_offset.any() and not has_offset.all():
@@ -116,6 +118,8 @@ def _read(column: pd.Series, place: str, how: ReadConfig) -> _Read:
 
 def _epochs(text: pd.Series) -> tuple[pd.Series, str] | None:
     """Moments in UTC and the unit they were counted in; None if these are no epochs."""
+    if pd.isna(pd.to_numeric(text.iloc[:1], errors="coerce")).all():  # in no time, as a rule
+        return None
     numbers = pd.to_numeric(text, errors="coerce")
     latest = numbers.max()
     unit = next((unit for unit, low, high in _EPOCHS if low <= latest < high), None)

