@@ -12,7 +12,7 @@ import numpy as np
 from tradebot import files, plugins, runs
 from tradebot.api.experiment import TRADING
 from tradebot.api.observing import observe
-from tradebot.api.prices import is_stock, load, resolve, unknown
+from tradebot.api.prices import approved, is_stock, load, resolve, unknown
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
@@ -68,6 +68,7 @@ def backtest(
     market = market if raw is None else market.model_copy(update={"raw": raw})
     plugin = plugins.load(strategy) if strategy else None
     bars = history(run, listed(symbols), data, market.raw)
+    doubts = approved(bars.symbols, bars.source)
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
@@ -89,7 +90,7 @@ def backtest(
     is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
     warning = _changed(run, bars) if run and is_own else ""
     jumps = _jumps(tested, history(run, listed(symbols), data, raw=False)) if market.raw else ""
-    warning = "; ".join(filter(None, [warning, jumps]))
+    warning = "; ".join(filter(None, [warning, jumps, doubts]))
     facts = _facts(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.api.backtesting import after_training, check_trades, history, overlaps, play
+from tradebot.api.prices import approved
 from tradebot.api.run import Run, open_run
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
@@ -47,6 +48,7 @@ class Signal:
     origin: str  # why there
     in_sample: bool  # whether they went through bars of the training, which tells nothing of their worth
     warning: str  # that the prices are old, and what to do; empty if they are not
+    prices: str  # what is worth a look in the prices; empty if nothing is
     members: tuple[Standing, ...]  # by member, then by symbol
     ensemble: tuple[Standing, ...]  # one a symbol
 
@@ -81,7 +83,7 @@ class Signal:
         return f"Signal({self.run}: {', '.join(asked)}, as of {spelled(self.as_of)})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning) if line)
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning, self.prices) if line)
         return f"{lines}{self.frame.to_html(float_format='{:.3f}'.format)}"
 
 
@@ -105,6 +107,7 @@ def signal(
     run = run if isinstance(run, Run) else open_run(run)
     check_trades(run, "trade")
     bars = history(run, listed(symbols), data, run.experiment.market.raw)
+    doubts = approved(bars.symbols, bars.source)
     after = start or after_training(run, bars)
     market, costs = run.experiment.market, run.experiment.costs
     first, last, members = play(run, bars, market, costs, after, None)
@@ -119,6 +122,7 @@ def signal(
         origin=_origin(start, after),
         in_sample=played.in_sample,
         warning=_warning(bars, now or datetime.now(UTC)),
+        prices=doubts,
         members=tuple(one for member in played.members for one in _standings(member, market)),
         ensemble=_standings(played.ensemble, market),
     )

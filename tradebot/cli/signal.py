@@ -35,8 +35,8 @@ def signal(
 
     with console.progress_bar("deciding"):
         found = api.signal(run, symbols=symbols, data=data, start=start)
-    if found.warning:
-        console.complain(found.warning)
+    for line in filter(None, (found.warning, found.prices)):
+        console.complain(line)
     if json:
         console.print_json(found.to_dict())
     else:

@@ -1,4 +1,4 @@
-"""On which days and at which hours a symbol is traded: its exchange by the symbol's form, and that one's calendar."""
+"""On which days and at which hours a symbol is traded: its exchange, by its form, and its calendar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of bars within the day against the hours of the exchange: missing, outside of trading, off the grid."""
+"""Checks of bars within the day against the hours of the exchange: missing, outside, off the grid."""
 
 from __future__ import annotations
 
@@ -19,15 +19,12 @@ _NONE = np.timedelta64(0, "us")
 _USUAL = 0.5  # of the sessions have a bar at this time, so that each should
 _RARE = 0.05  # of the bars stand so on the grid, so that none should
 _SHIFTS = np.arange(-28, 29) * (_HOUR // 2)
-_FITS, _FITS_NOT = (
-    0.99,
-    0.97,
-)  # parts of the bars within trading hours, with the right clock and the wrong one
+_FITS, _FITS_NOT = 0.99, 0.97  # parts of the bars within hours, by the right clock and by the wrong one
 
 
 def check_intraday(rows: Series, where: Sequence[Exchange]) -> list[Mark]:
-    """`missing_bars`, `missing_sessions`, `gaps`, `bar_length` (off the grid) and `time_zone` (outside of trading
-    hours), of symbols with bars within the day."""
+    """`missing_bars`, `missing_sessions`, `gaps`, `bar_length` (off the grid) and `time_zone` (outside of
+    trading hours), of symbols with bars within the day."""
     marks: list[Mark] = []
     for a in np.flatnonzero(rows.step < DAILY):
         part = rows.where(rows.code == a)
@@ -88,7 +85,7 @@ def _missing(rows: Series, lacking: Array, step: np.timedelta64) -> list[Mark]:
 
 def _off_the_grid(rows: Series, phase: Array) -> list[Mark]:
     """Bars that begin at another minute than bars do."""
-    kinds, number, counts = np.unique(phase, return_inverse=True, return_counts=True)
+    _, number, counts = np.unique(phase, return_inverse=True, return_counts=True)
     is_rare = counts < _RARE * len(phase)
     usual = int(rows.step[rows.code[0]] / np.timedelta64(1, "s"))
     return mark(
@@ -141,8 +138,8 @@ def _in_sessions(rows: Series, exchange: Exchange) -> list[Mark]:
 
 
 def _placed(dates: Array, opens: Array, closes: Array, step: np.timedelta64) -> tuple[Array, Array]:
-    """[R] the number of the session that is on or comes next, and whether it is on: the bar that holds the opening
-    counts, and one that is called after its end."""
+    """[R] the number of the session that is on or comes next, and whether it is on: the bar that holds the
+    opening counts, and one that is called after its end."""
     place = np.searchsorted(closes, dates).clip(max=len(closes) - 1)
     is_inside = (dates > opens[place] - step) & (dates <= closes[place])
     return place, is_inside

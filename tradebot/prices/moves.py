@@ -4,11 +4,12 @@ factor between close and adj_close."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
 from tradebot.core import Array
-from tradebot.prices.series import LONGER_THAN_DAILY, Mark, Series, mark
+from tradebot.prices.series import LONGER_THAN_DAILY, PRICES, Mark, Series, mark
 
 _JUMP, _DEVIATIONS = 0.35, 10.0  # log of a move, and times the usual one, that is worth a look
 _SPLITS = np.array(
@@ -26,9 +27,9 @@ _WEEK = np.timedelta64(7, "D")
 
 
 def check_moves(rows: Series) -> list[Mark]:
-    """`hundredfold`: bars of another unit, such as pence for pounds. `splits`: overnight moves of nearly a simple
-    ratio; an error unless the volume tells that there was news. `jumps`: other moves beyond 42 % up or 30 % down, and
-    ten times the usual."""
+    """`hundredfold`: bars of another unit, such as pence for pounds. `splits`: overnight moves of nearly a
+    simple ratio; an error unless the volume tells that there was news. `jumps`: other moves beyond 42 % up or
+    30 % down, and ten times the usual."""
     if not len(rows.date):
         return []
     factor = (
@@ -55,6 +56,7 @@ def check_moves(rows: Series) -> list[Mark]:
 
     def say(r: int) -> str:
         volume = f", on {times[r]:.3g} times the usual volume" if times[r] else ""
+        volume += ", as at news" if times[r] > _SURGE * max(ratio[r], 1) else ""
         return f"{_step(rows, r)}{_split(ratio[r])}{volume}"
 
     marks += mark("splits", "error", rows, candidates[~is_news], say)
@@ -64,7 +66,7 @@ def check_moves(rows: Series) -> list[Mark]:
 
 
 def _announced(rows: Series) -> Array:
-    """[R] log of the new shares per old one that a column of splits tells, where the prices are not adjusted."""
+    """[R] log of the new shares per old one, as a column of splits tells; 0 where prices are adjusted."""
     if "splits" not in rows.columns or "adj_close" in rows.columns:
         return np.zeros(len(rows.date))
     splits = rows["splits"]
@@ -78,7 +80,7 @@ def _usual_moves(rows: Series, move: Array) -> Array:
 
 
 def _nearest(move: Array) -> Array:
-    """[R] new shares per old one, at the split (or its reverse) that moves a price most nearly so; 1 for none."""
+    """[R] new shares per old one, at the split that moves a price most nearly so; 1 for none."""
     ratios = np.concatenate([1 / _SPLITS[::-1], [1.0], _SPLITS])
     logs = np.log(ratios)
     return ratios[np.searchsorted((logs[1:] + logs[:-1]) / 2, -move)]
@@ -97,16 +99,14 @@ def _step(rows: Series, r: int) -> str:
 
 
 def _split(ratio: float) -> str:
-    new, old = (ratio, 1.0) if ratio > 1 else (1.0, 1 / ratio)
-    while new % 1 or old % 1:
-        new, old = 2 * round(new, 6), 2 * round(old, 6)
-    return f", like a split of {new:g} for {old:g}"
+    shares = Fraction(ratio).limit_denominator(int(_SPLITS[-1]))
+    return f", like a split of {shares.numerator} for {shares.denominator}"
 
 
 def _hundredfold(rows: Series, move: Array) -> tuple[Array, Array]:
     """[R] bars that stand a hundredfold off, and [R] bars at which this begins or ends.
 
-    What comes back was wrong in between, whatever adj_close says. Of what does not, the shorter side is wrong.
+    What comes back was wrong in between, whatever adj_close says. Else the shorter side was.
     """
     raw = np.where(rows.follows, np.log(rows["close"]) - rows.before(np.log(rows["close"])), 0.0)
     top, bottom = np.maximum(rows["open"], rows["close"]), np.minimum(rows["open"], rows["close"])
@@ -144,15 +144,13 @@ def _is_hundredfold(move: Array) -> Array:
 def _wrong_unit(rows: Series, r: int) -> str:
     own = rows.span(rows.code[r])
     usual = np.median(rows["close"][max(own.start, r - 50) : min(own.stop, r + 50)])
-    return (
-        f"open {rows['open'][r]:g}, high {rows['high'][r]:g}, low {rows['low'][r]:g}, close {rows['close'][r]:g}"
-        + (f" among closes of about {usual:g}")
-    )
+    prices = ", ".join(f"{name} {rows[name][r]:g}" for name in PRICES)
+    return f"{prices} among closes of about {usual:g}"
 
 
 def check_adjustment(rows: Series) -> list[Mark]:
-    """`adjustment`: adj_close / close must stay between splits and dividends, rise at those, and fall only at a
-    reverse split, with the price rising as much."""
+    """`adjustment`: adj_close / close must stay between splits and dividends, rise at those, and fall only at
+    a reverse split, with the price rising as much."""
     if "adj_close" not in rows.columns or not len(rows.date):
         return []
     factor = np.log(rows["adj_close"] / rows["close"])

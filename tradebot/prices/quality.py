@@ -1,4 +1,4 @@
-"""What is wrong with prices, or worth a look: all checks over a long table of rows, before it becomes Bars."""
+"""What is wrong with prices, or worth a look: all checks over a long table, before it becomes Bars."""
 
 from __future__ import annotations
 
@@ -83,18 +83,21 @@ def check(table: pd.DataFrame, exchange: str = "") -> list[Finding]:
     """All findings in a long table date, symbol, open .. volume, perhaps adj_close, dividends and splits.
 
     Errors come first. `exchange` is a name of exchange_calendars, 24/7 or 24/5; where it is empty each symbol
-    tells its own (see `exchanges.exchange_of`). Rows without usable prices count for their own check alone, as
-    does all but the first of a date. Raises InputError for an unknown exchange.
+    tells its own (see `exchanges.exchange_of`). Rows without usable prices count for their own check alone,
+    as do all but the first of a date. Raises InputError for an unknown exchange.
     """
     rows = series(table)
     marks = [*check_numbers(rows), *check_duplicates(rows)]
     rows = rows.where(usable(rows))
     marks += check_range(rows)
     rows = rows.where(~repeated_dates(rows))
+    if not len(rows.date):
+        return _sorted([finding for each in marks for finding in _findings(each, rows.symbols)])
     where = exchanges_of(rows, exchange)
+    adjusted = _with_adjustment(rows)
     marks += [*check_volume(rows), *check_stale(rows), *check_lengths(rows), *check_gaps_of_long_bars(rows)]
-    marks += [*check_daily(rows, where), *check_intraday(rows, where), *check_moves(rows)]
-    marks += check_adjustment(_with_adjustment(rows))
+    marks += [*check_daily(rows, where), *check_intraday(rows, where)]
+    marks += [*check_moves(adjusted), *check_adjustment(adjusted)]
     return _sorted([finding for each in marks for finding in _findings(each, rows.symbols)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -74,8 +75,9 @@ def series(table: pd.DataFrame) -> Series:
     columns = {name: table[name].to_numpy("float64")[order] for name in names}
     codes, dates = codes[order], dates[order]
     first_and_end = np.searchsorted(codes, np.arange(len(symbols) + 1))
-    pairs = zip(first_and_end[:-1], first_and_end[1:], strict=True)
-    step = np.array([_step(dates[first:end]) for first, end in pairs], dtype="timedelta64[us]")
+    step = np.array(
+        [_step(dates[first:end]) for first, end in pairwise(first_and_end)], dtype="timedelta64[us]"
+    )
     return Series(tuple(map(str, symbols)), codes, dates, columns, step)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from tradebot.prices.values import repeats
 
 GAP = 5  # sessions without a bar, one after the other
 _DAY = np.timedelta64(1, "D")
+_SHIFTS = (  # weekday that has bars, days to the right date
+    (6, 1, "bars on Sundays but not on Fridays: a day early"),
+    (5, -1, "bars on Saturdays but not on Mondays: a day late"),
+)
 _WEEKS = 3  # in which the days of a week are shifted
 _SHIFTED = 0.97  # of them that must look so
 
@@ -35,8 +40,8 @@ def exchanges_of(rows: Series, name: str) -> list[Exchange]:
 
 
 def check_daily(rows: Series, where: Sequence[Exchange]) -> list[Mark]:
-    """`missing_sessions`, `extra_sessions`, `gaps` of a week or more, `forward_fill` of days without a session
-    and `time_zone` (dates that are a day early or late), of symbols with daily bars."""
+    """`missing_sessions`, `extra_sessions`, `gaps` of a week or more, `forward_fill` of days without a
+    session and `time_zone` (dates that are a day early or late), of symbols with daily bars."""
     marks: list[Mark] = []
     daily = rows.is_daily
     for exchange in sorted({one for one, is_daily in zip(where, daily, strict=True) if is_daily}):
@@ -100,7 +105,7 @@ def _gaps(rows: Series, after: Array, first_absent: Array, lacking: Array) -> li
 
 
 def _filled(rows: Series, is_extra: Array, exchange: Exchange) -> list[Mark]:
-    """A weekend's bar that repeats Friday's cannot have been traded. On an assumed holiday it may have been."""
+    """A bar of a weekend that repeats Friday's was not traded. One of an assumed holiday may have been."""
     is_filled = filled(rows, is_extra)
     is_weekend = ~np.is_busday(rows.date.astype("datetime64[D]"))
     is_sure = is_weekend | (not exchange.assumed)
@@ -133,33 +138,38 @@ def _shifted(rows: Series, sessions: Array, exchange: Exchange) -> list[Mark]:
     marks: list[Mark] = []
     days = rows.date.astype("datetime64[D]")
     weekday = (days.astype(int) + 3) % 7
-    keys = rows.code.astype("int64") * 1_000_000 + days.astype(int)
-    for wrong, shift, called in (
-        (6, 1, "Sundays but no Fridays: a day early"),
-        (5, -1, "Saturdays but no Mondays: a day late"),
-    ):
-        there = weekday == wrong
-        lacks = ~np.isin(keys + (5 if shift > 0 else -5), keys)
-        is_fitting = there & lacks & np.isin(days + shift, sessions)
+    for wrong, shift, called in _SHIFTS:
+        there = np.flatnonzero(weekday == wrong)
+        there = there[(days[there] > sessions[0]) & (days[there] < sessions[-1])]
+        opposite = _position(rows, rows.code[there], days[there] + 5 * shift)
+        is_fitting = (opposite < 0) & np.isin(days[there] + shift, sessions)
         for a in np.unique(rows.code[there]):
-            own = rows.code == a
-            fitting = is_fitting & own
-            if (count := int(fitting.sum())) < _WEEKS:
+            own = rows.code[there] == a
+            fitting = there[is_fitting & own]
+            if len(fitting) < _WEEKS:
                 continue
-            is_sure = count >= _SHIFTED * int((there & own).sum())
-            hint = "" if is_sure else ", if no exchange that is open then (--exchange)"
-            marks += mark(
-                "time_zone",
-                "error" if is_sure else "warning",
-                rows,
-                fitting,
-                lambda r, called=called, hint=hint: f"bars on {called}{hint}",  # type: ignore[misc]
-            )
+            is_sure = len(fitting) >= _SHIFTED * int(own.sum())
+            text = called if is_sure else f"{called}, if no exchange that is open then (--exchange)"
+            severity: Severity = "error" if is_sure else "warning"
+            marks += mark("time_zone", severity, rows, fitting, partial(_said, text))
     return marks
 
 
+def _said(text: str, _: int) -> str:
+    return text
+
+
+def _position(rows: Series, code: Array, day: Array) -> Array:
+    """[N] the row of a symbol and day, -1 for none."""
+    size = 10_000_000
+    keys = rows.code * size + rows.date.astype("datetime64[D]").astype(int)
+    wanted = code * size + day.astype(int)
+    place = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    return np.where(keys[place] == wanted, place, -1)
+
+
 def check_lengths(rows: Series) -> list[Mark]:
-    """`bar_length`: stretches of longer bars, in regular steps, and shorter ones among weekly or monthly bars."""
+    """`bar_length`: stretches of longer bars, in regular steps, and shorter bars among weekly or longer ones."""
     if not len(rows.date):
         return []
     step = np.where(rows.follows, (rows.date - rows.before(rows.date)).astype("int64"), 0)

@@ -9,6 +9,7 @@ from tradebot.prices.series import DAILY, PRICES, Mark, Series, mark
 
 ROUNDING = 1e-9  # relative; adjusted prices carry the rounding of their factor
 _REPEATS, _FLAT_REPEATS = 2, 4  # bars like the one before; flat bars within the day are often alike
+_WIDE = 0.01  # of the price, between high and low: where four prices are so far apart chance repeats none
 
 
 def usable(rows: Series) -> Array:
@@ -99,13 +100,20 @@ def repeats(rows: Series) -> Array:
 
 
 def check_stale(rows: Series) -> list[Mark]:
-    """`stale`: a run of three or more bars of the same open, high, low and close (five within the day where
-    these four are one price); the first example is the first that repeats another."""
+    """`stale`: bars that repeat the open, high, low and close of the one before, which chance seldom does.
+
+    One is enough where the four differ by much, two elsewhere, four within the day where they are one price.
+    """
     same = repeats(rows)
     number = np.cumsum(~same)  # of the run
     length = np.bincount(number, minlength=number[-1] + 1 if len(number) else 0)[number] - 1
     is_thin = (rows["high"] == rows["low"]) & (rows.step < DAILY)[rows.code]
-    is_stale = same & (length >= np.where(is_thin, _FLAT_REPEATS, _REPEATS))
+    open_, high, low, close = (rows[name] for name in PRICES)
+    is_wide = (
+        (high - low >= _WIDE * low) & (np.maximum(open_, close) < high) & (np.minimum(open_, close) > low)
+    )
+    enough = np.where(is_thin, _FLAT_REPEATS, np.where(is_wide & (open_ != close), 1, _REPEATS))
+    is_stale = same & (length >= enough)
     return mark(
         "stale",
         "warning",
