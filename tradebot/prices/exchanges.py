@@ -60,6 +60,7 @@ class Calendar(NamedTuple):
     sessions: Array  # [S] datetime64[D]
     opens: Array  # [S] datetime64[us], UTC
     closes: Array  # [S]
+    zone: str = "UTC"
 
 
 def exchange_of(symbol: str) -> Exchange:
@@ -93,7 +94,8 @@ def named(name: str) -> Exchange:
 def calendar(name: str, first: np.datetime64, last: np.datetime64) -> Calendar:
     """The sessions of the exchange from the year of `first` to that of `last`, as far as they are known.
 
-    Before 1960 or so, and more than a year ahead, nothing is: the calendar is shorter then, or empty.
+    The calendar is shorter, or empty, where the library knows no more of the past or the future. It is empty
+    too where the library fails, as some of its calendars do with some versions of pandas.
     """
     return _of_years(name, *(int(str(day)[:4]) for day in (first, last)))
 
@@ -108,21 +110,18 @@ def _of_years(name: str, first: int, last: int) -> Calendar:
         warnings.simplefilter("ignore")
         try:
             known = library.get_calendar(name, start=start, end=end)
-        except ValueError:  # one of the two lies outside of what it knows, or there is nothing between them
-            whole = library.get_calendar(name)
-            start = max(start, whole.bound_min() or whole.first_session)
-            end = min(end, whole.bound_max() or whole.last_session)
-            if start + pd.Timedelta(days=14) > end:  # it may hold no session
+        except ValueError:  # a date lies outside of what it knows, or there is nothing between them
+            try:
+                whole = library.get_calendar(name)
+                start = max(start, whole.bound_min() or whole.first_session)
+                end = min(end, whole.bound_max() or whole.last_session)
+                known = library.get_calendar(name, start=start, end=end)
+            except (ValueError, NotImplementedError):
                 nothing = np.array([], "datetime64[us]")
                 return Calendar(nothing.astype("datetime64[D]"), nothing, nothing)
-            known = library.get_calendar(name, start=start, end=end)
-        return Calendar(
-            known.sessions.to_numpy("datetime64[D]"),
-            *(
-                moments.dt.tz_convert(None).to_numpy("datetime64[us]")
-                for moments in (known.opens, known.closes)
-            ),
-        )
+        hours = (known.opens.dt.tz_convert(None), known.closes.dt.tz_convert(None))
+        opens, closes = (moments.to_numpy("datetime64[us]") for moments in hours)
+        return Calendar(known.sessions.to_numpy("datetime64[D]"), opens, closes, str(known.tz))
 
 
 def _around_the_clock(name: str, start: pd.Timestamp, end: pd.Timestamp) -> Calendar:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from tradebot.core import Array
 from tradebot.prices import exchanges
 from tradebot.prices.dates import spelled
-from tradebot.prices.exchanges import ALWAYS, WEEKDAYS, Exchange
+from tradebot.prices.exchanges import ALWAYS, WEEKDAYS, Calendar, Exchange
 from tradebot.prices.series import DAILY, Mark, Series, mark
-from tradebot.prices.sessions import GAP
+from tradebot.prices.sessions import GAP, unknown
 
 _HOUR = np.timedelta64(1, "h")
 _DAY = np.timedelta64(1, "D")
@@ -26,7 +27,7 @@ def check_intraday(rows: Series, where: Sequence[Exchange]) -> list[Mark]:
     """`missing_bars`, `missing_sessions`, `gaps`, `bar_length` (off the grid) and `time_zone` (outside of
     trading hours), of symbols with bars within the day."""
     marks: list[Mark] = []
-    for a in np.flatnonzero(rows.step < DAILY):
+    for a in map(int, np.flatnonzero(rows.step < DAILY)):
         part = rows.where(rows.code == a)
         if len(part.date) >= 3:
             always = where[a].name in (ALWAYS, WEEKDAYS)
@@ -101,13 +102,13 @@ def _in_sessions(rows: Series, exchange: Exchange) -> list[Mark]:
     step, code = rows.step[rows.code[0]], rows.code[0]
     known = exchanges.calendar(exchange.name, rows.date[0] - _DAY, rows.date[-1] + _DAY)
     if not len(known.sessions):
-        return []
+        return unknown(rows, exchange)
     rows = rows.where((rows.date >= known.opens[0]) & (rows.date <= known.closes[-1]))
     if not len(rows.date):
         return []
     place, is_inside = _placed(rows.date, known.opens, known.closes, step)
-    marks = _outside(rows, is_inside, known.opens, known.closes, step, exchange)
-    if any(one.severity == "error" for one in marks):
+    marks, has_other_clock = _outside(rows, is_inside, known, step, exchange)
+    if has_other_clock:
         return marks  # all else follows from it
     inside, at = rows.where(is_inside), place[is_inside]
     if not len(at):
@@ -146,20 +147,31 @@ def _placed(dates: Array, opens: Array, closes: Array, step: np.timedelta64) -> 
 
 
 def _outside(
-    rows: Series, is_inside: Array, opens: Array, closes: Array, step: np.timedelta64, exchange: Exchange
-) -> list[Mark]:
-    """Bars outside of trading hours: all of them an error, where another clock puts them inside."""
-    if is_inside.all():
-        return []
-    if is_inside.mean() < _FITS_NOT:
-        parts = np.array([_placed(rows.date + shift, opens, closes, step)[1].mean() for shift in _SHIFTS])
-        best = np.flatnonzero(parts >= _FITS)
-        if len(best):
-            hours = _SHIFTS[best[np.abs(_SHIFTS[best]).argmin()]] / _HOUR
-            text = f"bars fit the hours of {exchange.name} only {hours:+g} hours later: times must be UTC"
-            return mark("time_zone", "error", rows, ~is_inside, lambda r: text)
+    rows: Series, is_inside: Array, known: Calendar, step: np.timedelta64, exchange: Exchange
+) -> tuple[list[Mark], bool]:
+    """Bars outside of trading hours, and whether another clock puts all of them inside."""
     text = f"outside of the trading hours of {exchange.name}"
-    return mark("time_zone", "warning", rows, ~is_inside, lambda r: text)
+    clock = ""
+    if is_inside.mean() < _FITS_NOT:
+        clock = _other_clock(rows, known, step)
+        text += f", which fit {clock}: times must be UTC" * bool(clock)
+    return mark("time_zone", "warning", rows, ~is_inside, lambda r: text), bool(clock)
+
+
+def _other_clock(rows: Series, known: Calendar, step: np.timedelta64) -> str:
+    """By which the bars are within trading hours: the exchange's own or one of another hour; empty for none."""
+
+    def fits(dates: Array) -> bool:
+        return bool(_placed(dates, known.opens, known.closes, step)[1].mean() >= _FITS)
+
+    stamps = pd.DatetimeIndex(rows.date)
+    local = stamps.tz_localize(known.zone, ambiguous="NaT", nonexistent="NaT").dropna()
+    if fits(local.tz_convert(None).to_numpy("datetime64[us]")):
+        return f"if they are in the time of {known.zone}"
+    for shift in sorted(_SHIFTS, key=abs):
+        if fits(rows.date + shift):
+            return f"if they are {shift / _HOUR:+g} hours later"
+    return ""
 
 
 def _missing_in_sessions(

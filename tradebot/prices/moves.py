@@ -138,7 +138,8 @@ def _hundredfold(rows: Series, move: Array) -> tuple[Array, Array]:
 
 
 def _is_hundredfold(move: Array) -> Array:
-    return (np.abs(np.abs(move)[:, None] - _HUNDREDFOLD) < _HUNDREDFOLD_ROUNDING).any(axis=1)
+    found: Array = (np.abs(np.abs(move)[:, None] - _HUNDREDFOLD) < _HUNDREDFOLD_ROUNDING).any(axis=1)
+    return found
 
 
 def _wrong_unit(rows: Series, r: int) -> str:
@@ -202,7 +203,7 @@ def _noise(rows: Series) -> Array:
 def _drifting(rows: Series, is_move: Array, say: Callable[[int], str]) -> list[Mark]:
     """The factor moves too often, at daily or shorter bars."""
     marks: list[Mark] = []
-    for a in np.flatnonzero(rows.step < LONGER_THAN_DAILY):
+    for a in map(int, np.flatnonzero(rows.step < LONGER_THAN_DAILY)):
         own = rows.span(a)
         if is_move[own].mean() > _FEW and is_move[own].sum() > 2:
             which = own.start + np.flatnonzero(is_move[own])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ MEANINGS = {  # of each check, for a person
     "duplicates": "a date twice",
     "zero_volume": "no volume",
     "stale": "the same prices again",
+    "calendar": "sessions that are not known",
     "missing_sessions": "a session without a bar",
     "extra_sessions": "a bar without a session",
     "missing_bars": "a bar is missing within a session",
@@ -47,7 +49,8 @@ MEANINGS = {  # of each check, for a person
 }
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Finding:
     """What one check found in the bars of one symbol."""
 
     check: str  # a key of MEANINGS
@@ -88,16 +91,19 @@ def check(table: pd.DataFrame, exchange: str = "") -> list[Finding]:
     """
     rows = series(table)
     marks = [*check_numbers(rows), *check_duplicates(rows)]
-    rows = rows.where(usable(rows))
-    marks += check_range(rows)
-    rows = rows.where(~repeated_dates(rows))
-    if not len(rows.date):
-        return _sorted([finding for each in marks for finding in _findings(each, rows.symbols)])
-    where = exchanges_of(rows, exchange)
-    adjusted = _with_adjustment(rows)
-    marks += [*check_volume(rows), *check_stale(rows), *check_lengths(rows), *check_gaps_of_long_bars(rows)]
-    marks += [*check_daily(rows, where), *check_intraday(rows, where)]
-    marks += [*check_moves(adjusted), *check_adjustment(adjusted)]
+    once = rows.where(~repeated_dates(rows))
+    where = exchanges_of(once, exchange)
+    marks += [*check_daily(once, where), *check_intraday(once, where)]
+    marks += [*check_lengths(once), *check_gaps_of_long_bars(once)]
+    marks += check_range(rows.where(usable(rows)))
+    priced = once.where(usable(once))
+    adjusted = _with_adjustment(priced)
+    marks += [
+        *check_volume(priced),
+        *check_stale(priced),
+        *check_moves(adjusted),
+        *check_adjustment(adjusted),
+    ]
     return _sorted([finding for each in marks for finding in _findings(each, rows.symbols)])
 
 
@@ -151,6 +157,6 @@ def _sorted(findings: list[Finding]) -> list[Finding]:
         key = (SEVERITIES.index(one.severity), checks.index(one.check), one.symbol)
         if key in joined:
             both = sorted((joined[key], one), key=lambda each: each.moments[0])
-            one = both[0]._replace(moments=np.unique(np.concatenate([each.moments for each in both])))
+            one = replace(both[0], moments=np.unique(np.concatenate([each.moments for each in both])))
         joined[key] = one
     return [joined[key] for key in sorted(joined)]

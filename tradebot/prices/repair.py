@@ -25,8 +25,8 @@ class Repaired(NamedTuple):
 
 
 def repair(table: pd.DataFrame, exchange: str = "") -> Repaired:
-    """Drop rows that are there twice and fills of days without a session, clip highs and lows that rounding has
-    put inside, and divide single bars of another unit by a hundred. All else stays as it is."""
+    """Drop rows that are there twice and fills of days without a session, clip highs and lows that rounding
+    has put inside, and divide single bars of another unit by a hundred. All else stays as it is."""
     done: list[str] = []
     order = pd.factorize(table["symbol"])[0]
     ordered = table.iloc[np.lexsort((table["date"].to_numpy(), order))].reset_index(drop=True)
@@ -76,9 +76,9 @@ def _clip(rows: pd.DataFrame) -> Array:
 
 
 def _rescale(rows: pd.DataFrame, candidates: Array) -> Array:
-    """Change single bars in place, all of whose prices are a hundred times off both neighbours: [R] bool where."""
+    """Change in place single bars, all of whose prices are a hundred times off their neighbours: [R] bool."""
     which = np.zeros(len(rows), bool)
-    for r in np.flatnonzero(candidates[1:-1]) + 1:
+    for r in map(int, np.flatnonzero(candidates[1:-1]) + 1):
         around = rows.iloc[[r - 1, r + 1]]
         if candidates[r - 1] or candidates[r + 1] or (around["symbol"] != rows["symbol"].iloc[r]).any():
             continue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ _DAY = np.timedelta64(1, "D")
 _ENOUGH = 3  # bars, to tell how far apart they are
 
 
-class Series(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Series:
     """R rows of A symbols, by symbol and then by date; rows of one symbol and date keep their order."""
 
     symbols: tuple[str, ...]  # [A]
@@ -28,14 +30,14 @@ class Series(NamedTuple):
     columns: dict[str, Array]  # [R] float64: open .. volume, perhaps adj_close, dividends, splits
     step: Array  # [A] timedelta64[us]: how far apart the bars of a symbol are where none is missing
 
-    def __getitem__(self, column: str | int) -> Array:  # type: ignore[override]
-        assert isinstance(column, str)
+    def __getitem__(self, column: str) -> Array:
         return self.columns[column]
 
     @property
     def follows(self) -> Array:
         """[R] bool: the row before is of the same symbol."""
-        return np.append(False, self.code[1:] == self.code[:-1])
+        same: Array = self.code == np.append(-1, self.code[:-1])
+        return same
 
     @property
     def is_daily(self) -> Array:
@@ -49,7 +51,7 @@ class Series(NamedTuple):
     def where(self, kept: Array) -> Series:
         """The rows of a mask [R]."""
         columns = {name: values[kept] for name, values in self.columns.items()}
-        return self._replace(code=self.code[kept], date=self.date[kept], columns=columns)
+        return replace(self, code=self.code[kept], date=self.date[kept], columns=columns)
 
     def span(self, a: int) -> slice:
         """The rows of symbol number a."""
@@ -81,7 +83,7 @@ def series(table: pd.DataFrame) -> Series:
     return Series(tuple(map(str, symbols)), codes, dates, columns, step)
 
 
-def _step(dates: Array) -> np.timedelta64:
+def _step(dates: Array) -> Any:
     """One step in ten is shorter at the most. A day where there are too few bars to tell."""
     steps = np.diff(dates)
     steps = np.sort(steps[steps > np.timedelta64(0, "us")])

@@ -56,7 +56,7 @@ def check_daily(rows: Series, where: Sequence[Exchange]) -> list[Mark]:
 def _against(rows: Series, calendar: Calendar, exchange: Exchange) -> list[Mark]:
     days, sessions = rows.date.astype("datetime64[D]"), calendar.sessions
     if not len(sessions):
-        return []
+        return unknown(rows, exchange)
     place = np.searchsorted(sessions, days).clip(max=len(sessions) - 1)
     is_session = sessions[place] == days
     is_extra = ~is_session & (days >= sessions[0]) & (days <= sessions[-1])
@@ -69,6 +69,12 @@ def _against(rows: Series, calendar: Calendar, exchange: Exchange) -> list[Mark]
     )
     marks += _filled(rows, is_extra, exchange)
     return marks + (_shifted(rows, sessions, exchange) if exchange.name != ALWAYS else [])
+
+
+def unknown(rows: Series, exchange: Exchange) -> list[Mark]:
+    """`calendar`: nothing is known of the sessions."""
+    text = f"the sessions of {exchange.name} are not known, so that dates were not checked"
+    return mark("calendar", "info", rows, ~rows.follows, lambda r: text)
 
 
 def _missing(rows: Series, place: Array, calendar: Calendar, exchange: Exchange) -> list[Mark]:
@@ -127,7 +133,8 @@ def filled(rows: Series, is_extra: Array) -> Array:
     last, volume = rows.before(rows["close"]), rows.before(rows["volume"])
     is_flat = (rows["high"] == last) & (rows["low"] == last) & (rows["close"] == last)
     is_quiet = (rows["volume"] == 0) | (rows["volume"] == volume)
-    return is_extra & rows.follows & (is_flat | repeats(rows)) & is_quiet
+    found: Array = is_extra & rows.follows & (is_flat | repeats(rows)) & is_quiet
+    return found
 
 
 def _shifted(rows: Series, sessions: Array, exchange: Exchange) -> list[Mark]:
@@ -169,7 +176,7 @@ def _position(rows: Series, code: Array, day: Array) -> Array:
 
 
 def check_lengths(rows: Series) -> list[Mark]:
-    """`bar_length`: stretches of longer bars, in regular steps, and shorter bars among weekly or longer ones."""
+    """`bar_length`: stretches of longer bars, in regular steps, and shorter bars among weekly ones."""
     if not len(rows.date):
         return []
     step = np.where(rows.follows, (rows.date - rows.before(rows.date)).astype("int64"), 0)

@@ -15,7 +15,8 @@ _WIDE = 0.01  # of the price, between high and low: where four prices are so far
 def usable(rows: Series) -> Array:
     """[R] bool: four prices above zero."""
     prices = np.stack([rows[name] for name in PRICES])
-    return (np.isfinite(prices) & (prices > 0)).all(axis=0)
+    good: Array = (np.isfinite(prices) & (prices > 0)).all(axis=0)
+    return good
 
 
 def check_numbers(rows: Series) -> list[Mark]:
@@ -32,7 +33,7 @@ def check_numbers(rows: Series) -> list[Mark]:
             return f"{names[k]} is {values[k, r]}, {fault.format(what='volume' if limit[k] else 'price')}"
 
         check = "nan" if bad is is_nan else "non_positive"
-        return mark(check, "error", rows, bad.any(axis=0), say)
+        return mark(check, "error", rows, np.asarray(bad.any(axis=0)), say)
 
     return about(is_nan, "not a finite number") + about(is_low, "not a {what} above zero")
 
@@ -71,7 +72,8 @@ def check_duplicates(rows: Series) -> list[Mark]:
 
 def repeated_dates(rows: Series) -> Array:
     """[R] bool: the row before has the same symbol and date."""
-    return rows.follows & (rows.date == rows.before(rows.date))
+    same: Array = rows.follows & (rows.date == rows.before(rows.date))
+    return same
 
 
 def equal_rows(rows: Series) -> Array:

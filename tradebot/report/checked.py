@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from tradebot.colours import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
+from tradebot.colours import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
+from tradebot.core import Array
 from tradebot.prices.quality import SEVERITIES, Finding
+from tradebot.report.plots import date_axis, frame, log_ticks
 
 PANELS = 6
 _COLOURS = (VERMILION, ORANGE, GREEN, PURPLE, BLUE, BROWN, SKY, INK)
@@ -71,32 +72,24 @@ def _panel(
         )
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    ratio = high / low
-    axes.yaxis.set_major_locator(
-        MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
-        if ratio < 5
-        else LogLocator(subs=(1, 2, 5) if ratio < 200 else (1,))
-    )
+    axes.yaxis.set_major_locator(log_ticks(high / low))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    date_axis(axes)
     axes.set_ylabel("raw close [currency]")
     axes.set_title(
         symbol.replace("$", r"\$") + ("" if findings else ": nothing found"), loc="left", fontsize=10
     )
-    axes.grid(color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.01, y=0.08)
+    frame(axes)
+    axes.margins(y=0.08)
     if findings:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
 
 
-def _heights(rows: pd.DataFrame, moments: np.ndarray) -> np.ndarray:
+def _heights(rows: pd.DataFrame, moments: Array) -> Array:
     """The close at each moment, or the last one before it where there is no bar."""
     if not len(rows):
         return np.ones(len(moments))
     place = np.searchsorted(rows["date"].to_numpy(), moments, side="right") - 1
-    return rows["close"].to_numpy()[place.clip(min=0)]
+    heights: Array = rows["close"].to_numpy()[place.clip(min=0)]
+    return heights
