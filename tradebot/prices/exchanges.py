@@ -110,7 +110,10 @@ def _of_years(name: str, first: int, last: int) -> Calendar:
         warnings.simplefilter("ignore")
         try:
             known = library.get_calendar(name, start=start, end=end)
-        except ValueError:  # a date lies outside of what it knows, or there is nothing between them
+        except (
+            ValueError,
+            NotImplementedError,
+        ):  # a date lies outside of what it knows, or there is nothing between them
             try:
                 whole = library.get_calendar(name)
                 start = max(start, whole.bound_min() or whole.first_session)

@@ -19,7 +19,7 @@ _DAY = np.timedelta64(1, "D")
 _NONE = np.timedelta64(0, "us")
 _USUAL = 0.5  # of the sessions have a bar at this time, so that each should
 _RARE = 0.05  # of the bars stand so on the grid, so that none should
-_SHIFTS = np.arange(-28, 29) * (_HOUR // 2)
+_SHIFTS = sorted(range(-28, 29), key=lambda halves: (halves % 2, abs(halves)))  # whole hours first
 _FITS, _FITS_NOT = 0.99, 0.97  # parts of the bars within hours, by the right clock and by the wrong one
 
 
@@ -168,7 +168,7 @@ def _other_clock(rows: Series, known: Calendar, step: np.timedelta64) -> str:
     local = stamps.tz_localize(known.zone, ambiguous="NaT", nonexistent="NaT").dropna()
     if fits(local.tz_convert(None).to_numpy("datetime64[us]")):
         return f"if they are in the time of {known.zone}"
-    for shift in sorted(_SHIFTS, key=abs):
+    for shift in (halves * np.timedelta64(30, "m") for halves in _SHIFTS):
         if fits(rows.date + shift):
             return f"if they are {shift / _HOUR:+g} hours later"
     return ""
