@@ -159,7 +159,7 @@ def _outside(
 
 
 def _other_clock(rows: Series, known: Calendar, step: np.timedelta64) -> str:
-    """By which the bars are within trading hours: the exchange's own or one of another hour; empty for none."""
+    """By which the bars are within trading hours: the exchange's own or one of another hour."""
 
     def fits(dates: Array) -> bool:
         return bool(_placed(dates, known.opens, known.closes, step)[1].mean() >= _FITS)

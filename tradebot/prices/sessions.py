@@ -21,7 +21,7 @@ _SHIFTS = (  # weekday that has bars, days to the right date
     (5, -1, "bars on Saturdays but not on Mondays: a day late"),
 )
 _WEEKS = 3  # in which the days of a week are shifted
-_SHIFTED = 0.97  # of them that must look so
+_UNLIKE = 0.03  # of them, that may look otherwise
 
 
 def exchanges_of(rows: Series, name: str) -> list[Exchange]:
@@ -155,7 +155,8 @@ def _shifted(rows: Series, sessions: Array, exchange: Exchange) -> list[Mark]:
             fitting = there[is_fitting & own]
             if len(fitting) < _WEEKS:
                 continue
-            is_sure = len(fitting) >= _SHIFTED * int(own.sum())
+            unlike = int(own.sum()) - len(fitting)
+            is_sure = unlike <= max(1, _UNLIKE * len(fitting))  # one where the stretch ends
             text = called if is_sure else f"{called}, if no exchange that is open then (--exchange)"
             severity: Severity = "error" if is_sure else "warning"
             marks += mark("time_zone", severity, rows, fitting, partial(_said, text))
