@@ -22,6 +22,7 @@ from tradebot.market import synthetic
 from tradebot.market.configs import Broker
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
+from tradebot.prices.exchanges import exchange_of
 from tradebot.prices.freshness import is_stale
 
 Order = Literal["buy", "sell", "hold", "liquidation", "ruined"]
@@ -165,7 +166,8 @@ def _answered(track: Track, a: int) -> float:
 def _warning(bars: Bars, now: datetime) -> str:
     """That the latest bar is old, unless the market is synthetic: it has no other."""
     moment = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
-    if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment):
+    exchange = exchange_of(bars.symbols[0]).name
+    if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment, exchange):
         return ""
     cure = f"fetch newer prices with `tradebot fetch {' '.join(bars.symbols)}`"
     if Path(bars.source).is_file():

@@ -103,7 +103,7 @@ def _in_sessions(rows: Series, exchange: Exchange) -> list[Mark]:
     known = exchanges.calendar(exchange.name, rows.date[0] - _DAY, rows.date[-1] + _DAY)
     if not len(known.sessions):
         return unknown(rows, exchange)
-    rows = rows.where((rows.date >= known.opens[0]) & (rows.date <= known.closes[-1]))
+    rows = rows.where((rows.date > known.opens[0] - _DAY) & (rows.date < known.closes[-1] + _DAY))
     if not len(rows.date):
         return []
     place, is_inside = _placed(rows.date, known.opens, known.closes, step)

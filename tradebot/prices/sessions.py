@@ -148,6 +148,7 @@ def _shifted(rows: Series, sessions: Array, exchange: Exchange) -> list[Mark]:
     for wrong, shift, called in _SHIFTS:
         there = np.flatnonzero(weekday == wrong)
         there = there[(days[there] > sessions[0]) & (days[there] < sessions[-1])]
+        there = there[~np.isin(days[there], sessions)]
         opposite = _position(rows, rows.code[there], days[there] + 5 * shift)
         is_fitting = (opposite < 0) & np.isin(days[there] + shift, sessions)
         for a in np.unique(rows.code[there]):
