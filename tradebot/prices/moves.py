@@ -108,11 +108,10 @@ def _hundredfold(rows: Series, move: Array) -> tuple[Array, Array]:
 
     What comes back was wrong in between, whatever adj_close says. Else the shorter side was.
     """
-    raw = np.where(rows.follows, np.log(rows["close"]) - rows.before(np.log(rows["close"])), 0.0)
+    raw = _raw_moves(rows)
     top, bottom = np.maximum(rows["open"], rows["close"]), np.minimum(rows["open"], rows["close"])
-    is_far = (np.log(rows["high"] / top) > _HUNDREDFOLD[0] - _HUNDREDFOLD_ROUNDING) | (
-        np.log(bottom / rows["low"]) > _HUNDREDFOLD[0] - _HUNDREDFOLD_ROUNDING
-    )
+    least = np.exp(_HUNDREDFOLD[0] - _HUNDREDFOLD_ROUNDING)
+    is_far = (rows["high"] > least * top) | (bottom > least * rows["low"])
     is_edge = _is_hundredfold(raw)
     edges = np.flatnonzero(is_edge)
     k = 0
@@ -137,9 +136,16 @@ def _hundredfold(rows: Series, move: Array) -> tuple[Array, Array]:
     return is_far, is_edge
 
 
+def _raw_moves(rows: Series) -> Array:
+    """[R] log of the close over the one before."""
+    close = np.log(rows["close"])
+    return np.where(rows.follows, close - rows.before(close), 0.0)
+
+
 def _is_hundredfold(move: Array) -> Array:
-    found: Array = (np.abs(np.abs(move)[:, None] - _HUNDREDFOLD) < _HUNDREDFOLD_ROUNDING).any(axis=1)
-    return found
+    size = np.abs(move)
+    found: Array = np.abs(size - _HUNDREDFOLD[0]) < _HUNDREDFOLD_ROUNDING
+    return found | (np.abs(size - _HUNDREDFOLD[1]) < _HUNDREDFOLD_ROUNDING)
 
 
 def _wrong_unit(rows: Series, r: int) -> str:
@@ -158,7 +164,7 @@ def check_adjustment(rows: Series) -> list[Mark]:
     noise = _noise(rows)
     move = np.where(rows.follows, factor - rows.before(factor), 0.0)
     noise = np.maximum(noise + rows.before(noise), _NOISE)
-    raw = np.where(rows.follows, np.log(rows["close"]) - rows.before(np.log(rows["close"])), 0.0)
+    raw = _raw_moves(rows)
     is_move = np.abs(move) > noise
     after = np.append(move[1:], 0.0)
     is_spike = (

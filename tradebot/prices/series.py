@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -33,7 +34,7 @@ class Series:
     def __getitem__(self, column: str) -> Array:
         return self.columns[column]
 
-    @property
+    @cached_property
     def follows(self) -> Array:
         """[R] bool: the row before is of the same symbol."""
         same: Array = self.code == np.append(-1, self.code[:-1])
@@ -50,6 +51,8 @@ class Series:
 
     def where(self, kept: Array) -> Series:
         """The rows of a mask [R]."""
+        if kept.all():
+            return self
         columns = {name: values[kept] for name, values in self.columns.items()}
         return replace(self, code=self.code[kept], date=self.date[kept], columns=columns)
 
