@@ -90,11 +90,13 @@ def backtest(
     is_own = run and not (symbols or data) and market.raw == run.experiment.market.raw
     warning = _changed(run, bars) if run and is_own else ""
     jumps = _jumps(tested, history(run, listed(symbols), data, raw=False)) if market.raw else ""
-    warning = "; ".join(filter(None, [warning, jumps, doubts]))
+    warning = "; ".join(filter(None, [warning, jumps]))
     facts = _facts(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
-    result = BacktestResult(made, facts, run, warning)
+    if doubts:
+        facts["worth a look"] = doubts
+    result = BacktestResult(made, facts, run, warning, doubts)
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)

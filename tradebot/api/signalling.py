@@ -49,7 +49,7 @@ class Signal:
     origin: str  # why there
     in_sample: bool  # whether they went through bars of the training, which tells nothing of their worth
     warning: str  # that the prices are old, and what to do; empty if they are not
-    prices: str  # what is worth a look in the prices; empty if nothing is
+    doubts: str  # what is worth a look in the prices; empty if nothing is
     members: tuple[Standing, ...]  # by member, then by symbol
     ensemble: tuple[Standing, ...]  # one a symbol
 
@@ -84,7 +84,7 @@ class Signal:
         return f"Signal({self.run}: {', '.join(asked)}, as of {spelled(self.as_of)})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning, self.prices) if line)
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning, self.doubts) if line)
         return f"{lines}{self.frame.to_html(float_format='{:.3f}'.format)}"
 
 
@@ -123,7 +123,7 @@ def signal(
         origin=_origin(start, after),
         in_sample=played.in_sample,
         warning=_warning(bars, now or datetime.now(UTC)),
-        prices=doubts,
+        doubts=doubts,
         members=tuple(one for member in played.members for one in _standings(member, market)),
         ensemble=_standings(played.ensemble, market),
     )

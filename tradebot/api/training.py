@@ -64,7 +64,7 @@ def train(
     plan = _with_source(plan)
     env, facts, scale, code = environment(plan)
     if data := facts.get("data"):
-        facts["warning"] = approved(data.symbols, data.source)
+        facts["doubts"] = approved(data.symbols, data.source)
     manifest = runs.Manifest(
         agent=agent,
         env=plan.run.env,

@@ -35,7 +35,7 @@ def signal(
 
     with console.progress_bar("deciding"):
         found = api.signal(run, symbols=symbols, data=data, start=start)
-    for line in filter(None, (found.warning, found.prices)):
+    for line in filter(None, (found.warning, found.doubts)):
         console.complain(line)
     if json:
         console.print_json(found.to_dict())

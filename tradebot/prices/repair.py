@@ -33,10 +33,10 @@ def repair(table: pd.DataFrame, exchange: str = "") -> Repaired:
     if not ordered.equals(table.reset_index(drop=True)):
         done.append("sorted the rows by date")
     twice = ordered.duplicated().to_numpy()
-    done += _counted(twice, ordered, "dropped {n} that are there twice")
+    done += _counted(twice, ordered, "dropped {n}, there twice")
     ordered = ordered[~twice].reset_index(drop=True)
     filled = _found(ordered, "forward_fill", exchange)
-    done += _counted(filled, ordered, "dropped {n} of days without a session, which repeat the day before")
+    done += _counted(filled, ordered, "dropped {n} of days without a session, filled from the day before")
     ordered = ordered[~filled].reset_index(drop=True)
     clipped = _clip(ordered)
     done += _counted(clipped, ordered, "moved the high or low of {n} by less than 0.01 %")
