@@ -144,8 +144,9 @@ def _raw_moves(rows: Series) -> Array:
 
 def _is_hundredfold(move: Array) -> Array:
     size = np.abs(move)
-    found: Array = np.abs(size - _HUNDREDFOLD[0]) < _HUNDREDFOLD_ROUNDING
-    return found | (np.abs(size - _HUNDREDFOLD[1]) < _HUNDREDFOLD_ROUNDING)
+    near = [np.abs(size - unit) < _HUNDREDFOLD_ROUNDING for unit in _HUNDREDFOLD]
+    found: Array = np.logical_or(*near)
+    return found
 
 
 def _wrong_unit(rows: Series, r: int) -> str:
