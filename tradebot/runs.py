@@ -73,6 +73,7 @@ class Manifest(Config):
     weights: str = ""  # checksum of agent.safetensors
     data: TrainingData | None = None  # for the trading environment
     code: dict[str, str] | None = None  # file under `code/` -> checksum, for features of the person's own
+    doubts: str = ""  # what is worth a look in the prices, for the trading environment
     features: tuple[str, ...] = ()  # of the observation, in order, for the trading environment
     evaluation: Evaluation | None = None  # for other environments
 

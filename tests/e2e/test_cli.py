@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.main import get_command
 
 import tradebot
-from tests.e2e.conftest import Cli
+from tests.e2e.conftest import APPLE, Cli
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.api import demonstration
@@ -108,11 +109,11 @@ finally:
 
 def test_a_run_is_trained_tested_reported_and_listed(cli: Cli) -> None:
     trained = cli("train", "a2c", *SMALL, "--name", "mine")
-    assert (trained.code, trained.err) == (0, "")
+    assert (trained.code, trained.err) == (0, APPLE)
     assert "Next: tradebot backtest runs/mine" in trained.out
 
     tested = cli("backtest", "runs/mine")
-    assert (tested.code, tested.err) == (0, "")
+    assert (tested.code, tested.err) == (0, APPLE)
     assert "mine: AAPL, 2010-01-04 .. 2013-03-01, after costs" in tested.out
     assert "ensemble of 2" in tested.out and "buy_and_hold" in tested.out
     page = Path(tested.out.splitlines()[-1].removeprefix("Report: "))
@@ -128,7 +129,7 @@ def test_a_run_is_trained_tested_reported_and_listed(cli: Cli) -> None:
 def test_the_json_of_training_has_the_promised_keys(cli: Cli) -> None:
     code, out, err = cli("train", "dqn", *SMALL, "--learning-starts", 100, "--json")
     answer = strict(out)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, APPLE)
     assert {"run", "agent", "seeds", "steps", "seconds", "steps_per_second"} <= answer.keys()
     assert (answer["agent"], answer["seeds"], answer["steps"]) == ("dqn", 2, 200)
     assert (Path(answer["run"]) / "manifest.json").is_file()
@@ -137,7 +138,7 @@ def test_the_json_of_training_has_the_promised_keys(cli: Cli) -> None:
 
 def test_a_training_that_ends_before_its_first_update_says_so(cli: Cli) -> None:
     answer = cli("train", "dqn", *SMALL)
-    assert (answer.code, answer.err.count("\n")) == (0, 1)
+    assert (answer.code, answer.err.count("\n")) == (0, 2)
     assert "nothing was learned" in answer.err and "--steps" in answer.err
 
 
@@ -159,7 +160,7 @@ def test_the_json_of_a_backtest_has_the_promised_keys(cli: Cli, run: tradebot.Ru
         "backtest", run.folder, "--baselines", "buy_and_hold, flat", "--out", "new", "--json"
     )
     answer = strict(out)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, APPLE)
     assert {"ensemble", "members", "baselines", "span", "in_sample", "files"} <= answer.keys()
     assert list(answer["baselines"]) == ["buy_and_hold", "flat"]
     for account in (answer["ensemble"], *answer["members"], *answer["baselines"].values()):
@@ -239,18 +240,66 @@ def test_a_rule_is_tested_with_costs_from_the_flags(cli: Cli) -> None:
 
 def test_prices_are_checked_for_bars_that_a_symbol_lacks(cli: Cli) -> None:
     rows = [
-        f"2020-01-0{day},{name},1,1,1,1" for name, days in (("A", (1, 2, 3)), ("B", (1, 3))) for day in days
+        f"2020-01-0{day},{name},1,2,1,1.{day}"
+        for name, days in (("A", (2, 3, 6)), ("B", (2, 6)))
+        for day in days
     ]
     Path("both.csv").write_text("\n".join(["date,symbol,open,high,low,close", *rows]))
     code, out, err = cli("prices", "check", "both.csv")
     assert (code, err) == (0, "")
     read, *told = out.splitlines()
     assert read.startswith("Read as text, parted by ',': date <- 'date'; symbol <- 'symbol'; open <- 'open'")
-    assert told == [
-        "both.csv: 3 bars of A, B, 2020-01-01 .. 2020-01-03: usable",
+    assert told[:2] == [
+        "both.csv: 3 bars of A, B, 2020-01-02 .. 2020-01-06: usable",
         "Missing, so held at the last close: 1 of B",
     ]
-    assert strict(cli("prices", "check", "both.csv", "--json").out)["missing"] == {"B": 1}
+    answer = strict(cli("prices", "check", "both.csv", "--json").out)
+    assert answer["missing"] == {"B": 1} and answer["ok"] is True
+    (one,) = answer["findings"]
+    assert (one["check"], one["severity"], one["symbol"]) == ("missing_sessions", "warning", "B")
+    assert (one["count"], one["first"], one["examples"]) == (1, "2020-01-03", ["2020-01-03"])
+
+
+@pytest.fixture
+def unadjusted(cli: Cli, prices: pd.DataFrame) -> pd.DataFrame:
+    """mine.csv: a split at row 100 that nobody adjusted for, one row twice."""
+    table = prices.assign(date=prices["date"])
+    table.loc[100:, ["open", "high", "low", "close"]] /= 2
+    table = pd.concat([table, table.iloc[[7]]])
+    table.to_csv("mine.csv", index=False)
+    return table
+
+
+def test_errors_in_prices_stop_what_would_be_wrong_and_say_where_to_look(
+    cli: Cli, unadjusted: pd.DataFrame
+) -> None:
+    unadjusted.drop_duplicates().to_csv("mine.csv", index=False)
+    when = unadjusted["date"][100]
+    for words in (("backtest", "flat"), ("train", "a2c", "--steps", 10)):
+        code, out, err = cli(*words, "--data", "mine.csv")
+        assert (code, out) == (2, "") and len(err.splitlines()) == 1
+        assert f"MINE: {when}" in err and "split of 2 for 1" in err
+        assert "`tradebot prices check mine.csv` shows all" in err
+    assert not Path("runs").exists() and not Path("backtests").exists()
+
+
+def test_prices_with_errors_are_shown_drawn_and_repaired_where_there_is_no_doubt(
+    cli: Cli, unadjusted: pd.DataFrame
+) -> None:
+    before = Path("mine.csv").read_bytes()
+    code, out, err = cli("prices", "check", "mine.csv", "--repair", "new.parquet", "--picture", "new.png")
+    assert code == 2 and "1 splits" in err and "duplicates" not in err
+    assert "dropped 1 row, there twice" in out and "Written: new.parquet" in out
+    assert Path("new.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("mine.csv").read_bytes() == before
+    answer = cli("prices", "check", "mine.csv", "--json")
+    found = {(one["check"], one["severity"]) for one in strict(answer.out)["findings"]}
+    assert answer.code == 2 and {("duplicates", "error"), ("splits", "error")} <= found
+    assert strict(answer.out)["ok"] is False
+    again = cli("prices", "check", "mine.csv", "--repair", "mine.csv")
+    assert again.code == 2 and "exists already" in again.err and Path("mine.csv").read_bytes() == before
+    assert "must end in .png" in cli("prices", "check", "AAPL", "--picture", "x.pdf").err
+    assert "unknown exchange 'XNIS'" in cli("prices", "check", "AAPL", "--exchange", "XNIS").err
 
 
 def test_a_runs_own_config_gives_the_same_weights_again(cli: Cli) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import tradebot
 from tests.candles import side_by_side, walk
-from tests.e2e.conftest import Answer, Cli
+from tests.e2e.conftest import APPLE, Answer, Cli
 from tests.e2e.killed import FILES
 from tests.e2e.test_resume import interrupted_at
 from tradebot import plugins
@@ -129,7 +129,7 @@ def test_a_run_keeps_the_code_of_its_features_and_needs_the_file_no_more(cli: Cl
     Path("beside.py").write_text("SPAN = 7\n")
     write("return pd.DataFrame(bars.close).pct_change(beside.SPAN)", before="import beside")
     trained = cli(*TRAIN, "--features", f"own.py:f,{EXAMPLE}:trend,position", "--name", "mine")
-    assert (trained.code, trained.err) == (0, "")
+    assert (trained.code, trained.err) == (0, APPLE)
     run = tradebot.open_run("mine")
     assert run.manifest.features == ("own.py:f", f"{EXAMPLE}:trend", "position")
     assert sorted(run.manifest.code or ()) == ["0/beside.py", "0/own.py", "1/own.py"]

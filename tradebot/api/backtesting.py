@@ -12,7 +12,7 @@ import numpy as np
 from tradebot import files, plugins, runs
 from tradebot.api.experiment import TRADING
 from tradebot.api.observing import observe
-from tradebot.api.prices import is_stock, resolve, unknown
+from tradebot.api.prices import approved, is_stock, resolve, unknown
 from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
@@ -67,6 +67,7 @@ def backtest(
     market, paid = _terms(run, terms, {} if prices is None else {"prices": prices})
     plugin = plugins.load(strategy) if strategy else None
     bars = history(run, listed(symbols), data, market.prices, market)
+    doubts = approved(bars.symbols, bars.source, market)
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
@@ -90,7 +91,9 @@ def backtest(
     facts = _facts(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
-    result = BacktestResult(made, facts, run, warning)
+    if doubts:
+        facts["worth a look"] = doubts
+    result = BacktestResult(made, facts, run, warning, doubts)
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tradebot.config import build, listed, suggestion
 from tradebot.core import InputError
 from tradebot.market import synthetic
-from tradebot.prices import store
+from tradebot.prices import quality, store
 from tradebot.prices.bars import Bars
+from tradebot.prices.layouts import Tidy
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 from tradebot.prices.resample import resample
 from tradebot.prices.sources import file, sample
 
 SAMPLE = "sample"
+FETCHED = " (fetched "  # in `Bars.source`, between where prices are from and when they came
 
 
 def load(
@@ -62,7 +67,7 @@ def _bars(wanted: tuple[str, ...], source: str, adjusted: bool, how: ReadConfig)
     if source.startswith(synthetic.PREFIX):
         bars = replace(synthetic.read(source), adjusted=adjusted)  # nothing to adjust
     else:
-        bars = file.read(source, adjusted=adjusted, how=how)
+        bars = _of_file(source, adjusted, how)
     return bars.select(wanted) if wanted else bars
 
 
@@ -76,6 +81,55 @@ def resolve(
     if not symbols and not data:
         raise InputError("say which prices: --symbols AAPL (fetched, or the sample's) or --data FILE")
     return _bars(listed(symbols), data, prices != "raw", how)
+
+
+def named(name: str, source: str = "") -> tuple[tuple[str, ...], str]:
+    """Symbols and source that one word means: a file or a synthetic market where it looks so, unless it was
+    fetched or its source is given; else a symbol."""
+    if source or store.holding(store.root(), [name]):
+        return (name,), source
+    is_source = name.startswith(synthetic.PREFIX) or Path(name).exists() or "/" in name or "." in name
+    return ((), name) if is_source else ((name,), "")
+
+
+def rows(symbols: Sequence[str], source: str, how: ReadConfig = AS_WRITTEN) -> Tidy:
+    """A long table of raw prices, as they are stored: what `load` makes Bars of. No symbols: all of a file.
+
+    With it, of a file, how each column was read.
+
+    `source` is one of `load`, or what `Bars.source` says; empty: as for `load`. InputError for a synthetic
+    market and for what cannot be found or read.
+    """
+    source = _plain(source) or source_of(symbols)
+    if source.startswith(synthetic.PREFIX):
+        raise InputError(f"{source} is a formula: there is nothing to check")
+    if source == SAMPLE:
+        return Tidy(_of_symbols(sample.table(), symbols, source), {})
+    if is_stock(source):
+        stored = _stored(symbols, source)
+        table = pd.concat([one.frame.assign(symbol=one.symbol) for one in stored], ignore_index=True)
+        return Tidy(table, {})
+    read = file.tidy(source, how)
+    return read._replace(rows=_of_symbols(read.rows, symbols, source))
+
+
+def approved(symbols: Sequence[str], source: str, how: ReadConfig) -> str:
+    """In a line what is worth a look in the rows that Bars of this source were made of, empty if nothing is.
+
+    Raises InputError for errors, with which results would be wrong, and says the command that shows them.
+    """
+    if source.startswith(synthetic.PREFIX):
+        return ""
+    found = quality.check(rows(symbols, source, how).rows)
+    source = _plain(source)
+    if wrong := quality.errors(found):
+        show = _check_command(wrong[0].symbol, source)
+        raise InputError(f"{source}: prices are wrong: {quality.summary(wrong)} ({show} shows all)")
+    warnings = [one for one in found if one.severity == "warning"]
+    if not warnings:
+        return ""
+    show = _check_command(warnings[0].symbol, source)
+    return f"prices of {source} are worth a look: {quality.summary(warnings)} ({show} shows all)"
 
 
 def source_of(symbols: Sequence[str]) -> str:
@@ -112,7 +166,42 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}{suggestion(name, known)}")
 
 
+def _of_symbols(table: pd.DataFrame, symbols: Sequence[str], source: str) -> pd.DataFrame:
+    """The rows of these symbols, or all. InputError if one is not there."""
+    there = list(table["symbol"].unique())
+    for symbol in symbols:
+        if symbol not in there:
+            raise InputError(f"{source}: no symbol {symbol!r}; there are {', '.join(there)}")
+    return table[table["symbol"].isin(symbols)].reset_index(drop=True) if symbols else table
+
+
+def _plain(source: str) -> str:
+    """What --data calls the source that Bars name."""
+    name = source.partition(FETCHED)[0]
+    return name if is_stock(name) else source
+
+
+def _of_file(path: str, adjusted: bool, how: ReadConfig) -> Bars:
+    try:
+        return file.read(path, adjusted=adjusted, how=how)
+    except InputError as error:
+        try:
+            file.tidy(path, how)
+        except InputError:
+            raise error from None
+        raise InputError(f"{error}; {_check_command('', path)} shows all that is wrong") from None
+
+
+def _check_command(symbol: str, source: str) -> str:
+    words = ["tradebot", "prices", "check", symbol, "--data", source] if is_stock(source) else []
+    return f"`{shlex.join(words or ['tradebot', 'prices', 'check', source])}`"
+
+
 def _fetched(symbols: Sequence[str], source: str, adjusted: bool) -> Bars:
+    return store.bars(_stored(symbols, source), adjusted=adjusted)
+
+
+def _stored(symbols: Sequence[str], source: str) -> list[store.Stored]:
     name, _, interval = source.partition(":")
     cache = store.root()
     if not symbols:
@@ -125,4 +214,4 @@ def _fetched(symbols: Sequence[str], source: str, adjusted: bool) -> Bars:
             f"{source}: no prices of {', '.join(lacking)}: get them with"
             f" `tradebot fetch {' '.join(lacking)}{flags}`"
         )
-    return store.bars([store.read(path) for path in paths], adjusted=adjusted)
+    return [store.read(path) for path in paths]

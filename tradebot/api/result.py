@@ -30,11 +30,13 @@ class BacktestResult:
         facts: dict[str, str],  # how it came about, for the page
         run: Run | None,  # None for a rule
         warning: str = "",  # what a reader must know before the numbers
+        doubts: str = "",  # what is worth a look in the prices, see `prices.quality`
     ) -> None:
         self.backtest = backtest
         self.facts = facts
         self.run = run
         self.warning = warning
+        self.doubts = doubts
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -97,6 +99,7 @@ class BacktestResult:
             "prices": test.bars.kind,
             "in_sample": test.in_sample,
             "warning": self.warning or None,
+            "doubts": self.doubts or None,
             "cash": float(test.ensemble.equity[0]),
             "account": test.market.model_dump(include=set(Broker.model_fields)),
             "costs": test.costs.model_dump(),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.api.backtesting import after_training, check_trades, history, overlaps, play
+from tradebot.api.prices import approved
 from tradebot.api.run import Run, open_run
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
@@ -21,6 +22,7 @@ from tradebot.market import synthetic
 from tradebot.market.configs import Broker
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
+from tradebot.prices.exchanges import exchange_of
 from tradebot.prices.freshness import is_stale
 from tradebot.prices.reading import ReadConfig
 
@@ -48,6 +50,7 @@ class Signal:
     origin: str  # why there
     in_sample: bool  # whether they went through bars of the training, which tells nothing of their worth
     warning: str  # that the prices are old, and what to do; empty if they are not
+    doubts: str  # what is worth a look in the prices; empty if nothing is
     members: tuple[Standing, ...]  # by member, then by symbol
     ensemble: tuple[Standing, ...]  # one a symbol
 
@@ -82,7 +85,7 @@ class Signal:
         return f"Signal({self.run}: {', '.join(asked)}, as of {spelled(self.as_of)})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning) if line)
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (repr(self), self.warning, self.doubts) if line)
         return f"{lines}{self.frame.to_html(float_format='{:.3f}'.format)}"
 
 
@@ -110,6 +113,7 @@ def signal(
     market, costs = run.experiment.market, run.experiment.costs
     how = build(ReadConfig, {name: getattr(market, name) for name in ReadConfig.model_fields} | reading)
     bars = history(run, listed(symbols), data, market.prices, how)
+    doubts = approved(bars.symbols, bars.source, how)
     after = start or after_training(run, bars)
     first, last, members = play(run, bars, market, costs, after, None)
     seen = bars.rows(first, last)
@@ -123,6 +127,7 @@ def signal(
         origin=_origin(start, after),
         in_sample=played.in_sample,
         warning=_warning(bars, now or datetime.now(UTC)),
+        doubts=doubts,
         members=tuple(one for member in played.members for one in _standings(member, market)),
         ensemble=_standings(played.ensemble, market),
     )
@@ -165,7 +170,8 @@ def _answered(track: Track, a: int) -> float:
 def _warning(bars: Bars, now: datetime) -> str:
     """That the latest bar is old, unless the market is synthetic: it has no other."""
     moment = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
-    if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment):
+    exchange = exchange_of(bars.symbols[0]).name
+    if bars.source.startswith(synthetic.PREFIX) or not is_stale(bars.timestamps, moment, exchange):
         return ""
     cure = f"fetch newer prices with `tradebot fetch {' '.join(bars.symbols)}`"
     if Path(bars.source).is_file():

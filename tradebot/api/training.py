@@ -20,7 +20,7 @@ from tradebot.api.evaluating import evaluate
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.members import Members, Outcome, environment
-from tradebot.api.prices import source_of
+from tradebot.api.prices import approved, source_of
 from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.workers import Workers, pays, processes
@@ -63,6 +63,8 @@ def train(
         _check_name(name)
     plan = _with_source(plan)
     env, facts, scale, code = environment(plan)
+    if data := facts.get("data"):
+        facts["doubts"] = approved(data.symbols, data.source, plan.market)
     manifest = runs.Manifest(
         agent=agent,
         env=plan.run.env,

@@ -77,8 +77,8 @@ def backtest(
             command=console.command_line(),
             **settings,
         )
-    if result.warning:
-        console.complain(result.warning)
+    for line in filter(None, (result.warning, result.doubts)):
+        console.complain(line)
     if json:
         console.print_json(result.to_dict())
         return

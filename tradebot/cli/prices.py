@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from tradebot.core import InputError
 from tradebot.prices.reading import ReadConfig, told
 
 if TYPE_CHECKING:
+    from tradebot.api.checking import Checked
     from tradebot.prices.bars import Bars
 
 app = console.group(
@@ -28,6 +30,16 @@ INTERVAL = typer.Argument(help="Time between the new bars: 5m, 4h, 1d, 1wk, 1mo,
 OUT = typer.Option(help="New file to write: CSV, or Parquet if it is called .parquet")
 DAY_ZONE = typer.Option(help="Time zone by whose clock a day ends, e.g. America/New_York")
 KEEP_PARTIAL = typer.Option("--keep-partial", help="Keep a first or last bar that the data do not fill")
+EXCHANGE = typer.Option(
+    help="Whose sessions there should be: XNYS, XLON, XTKS ..., 24/7 or 24/5 (default: told by the symbol)",
+    show_default=False,
+)
+PICTURE = typer.Option(help="Draw the prices, with what was found, into this PNG file", show_default=False)
+REPAIR = typer.Option(
+    help="Write the prices to this new CSV or Parquet file, repaired where there is no doubt, and check that",
+    show_default=False,
+)
+FINDINGS = 40  # lines of the table
 DATA = typer.Option(help="Where the symbol is from: yahoo, yahoo:1h ..., file or sample", show_default=False)
 
 
@@ -76,24 +88,67 @@ def show(
 def check(
     path_or_symbol: Annotated[str, PATH],
     data: Annotated[str, DATA] = "",
+    exchange: Annotated[str, EXCHANGE] = "",
+    picture: Annotated[Path | None, PICTURE] = None,
+    repair: Annotated[Path | None, REPAIR] = None,
     json: console.Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Read prices and check them: exit code 2 and the first fault if they cannot be used.
+    """Look for what is wrong in prices: missing sessions, splits that nobody adjusted for, and much more.
 
-    Example: tradebot prices check prices.csv
+    Exit code 2 if there is an error, with which results would be wrong;
+    0 if there are only warnings, which are worth a look.
+
+    Example: tradebot prices check prices.csv --picture prices.png
     """
-    bars, columns = _named(path_or_symbol, data, settings)
+    from tradebot.api import checking
+
+    found = checking.check(path_or_symbol, data, exchange, **settings)
+    done: tuple[str, ...] = ()
+    if repair:
+        done, found = checking.repair(found, repair, exchange)
+    about = _about(found.bars) if found.bars else checking.about(found.table)
+    if picture:
+        checking.draw(found, picture)
     if json:
-        console.print_json({"ok": True, **_about(bars), "columns": columns or None})
-        return
-    if columns:
-        print(told(columns))
-    print(f"{path_or_symbol}: {len(bars):,} bars of {', '.join(bars.symbols)}, {bars.span}: usable")
-    if lacking := _about(bars)["missing"]:
+        repaired = {"repaired": str(repair), "done": done} if repair else {}
+        findings = [one.to_dict() for one in found.findings]
+        columns = {"columns": found.columns or None}
+        console.print_json({"ok": found.ok, **about, **columns, **repaired, "findings": findings})
+    else:
+        _print_check(found, about, done, repair)
+    if picture and not json:
+        print(f"Picture: {picture}")
+    if not found.ok:
+        raise InputError(found.fault)
+
+
+def _print_check(found: Checked, about: dict[str, Any], done: Sequence[str], repair: Path | None) -> None:
+    """How it was read, what was repaired, then what there is, then what was found."""
+    if found.columns:
+        print(told(found.columns))
+    if repair:
+        for sentence in done or ("nothing could be repaired without doubt",):
+            print(f"Repair: {sentence}")
+        print(f"Written: {repair}")
+    span = f"{about['start'][:10]} .. {about['end'][:10]}"
+    names = about["symbol"].split(", ")
+    who = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    verdict = "usable" if found.ok else "not usable"
+    print(f"{found.name}: {about['bars']:,} bars of {who}, {span}: {verdict}")
+    if lacking := about["missing"]:
         counts = ", ".join(f"{count:,} of {symbol}" for symbol, count in lacking.items())
         print(f"Missing, so held at the last close: {counts}")
+    if not found.findings:
+        return
+    rows = [
+        [one.severity, one.symbol, one.check, f"{one.count:,}", one.first, one.about]
+        for one in found.findings[:FINDINGS]
+    ]
+    console.print_table("Findings", ["severity", "symbol", "check", "bars", "first", "what it is like"], rows)
+    if (more := len(found.findings) - FINDINGS) > 0:
+        print(f"{more:,} more findings: --json shows all")
 
 
 def resample(
@@ -137,24 +192,17 @@ for _command in (show, check, resample):
 
 
 def _named(name: str, data: str, reading: dict[str, Any]) -> tuple[Bars, dict[str, str]]:
-    """What was fetched is a symbol; else what looks like a file or a synthetic market is one.
-
-    With them, of a file, how each column was read.
-    """
+    """The bars of a symbol, a file or a synthetic market, and of a file how each column was read."""
     from tradebot import api
+    from tradebot.api import prices
     from tradebot.market.synthetic import PREFIX
-    from tradebot.prices import store
     from tradebot.prices.bars import Bars
-    from tradebot.prices.sources import file
 
-    if data or store.holding(store.root(), [name]):
-        return api.load((name,), data), {}
-    if name.startswith(PREFIX):
-        return api.load(source=name), {}
-    if not (Path(name).exists() or "/" in name or "." in name):
-        return api.load(name), {}
-    read = file.tidy(name, build(ReadConfig, reading))
-    return Bars.from_frame(read.rows, source=name), read.columns
+    symbols, source = prices.named(name, data)
+    if symbols or source.startswith(PREFIX):
+        return api.load(symbols, source), {}
+    read = prices.rows((), source, build(ReadConfig, reading))
+    return Bars.from_frame(read.rows, source=source), read.columns
 
 
 def _write(bars: Bars, path: Path) -> None:

@@ -39,8 +39,8 @@ def signal(
 
     with console.progress_bar("deciding"):
         found = api.signal(run, symbols=symbols, data=data, start=start, **settings)
-    if found.warning:
-        console.complain(found.warning)
+    for line in filter(None, (found.warning, found.doubts)):
+        console.complain(line)
     if json:
         console.print_json(found.to_dict())
     else:

@@ -112,6 +112,8 @@ def _resumable() -> Iterator[None]:
 
 
 def _show(run: Run, json: bool) -> None:
+    if run.manifest.doubts:
+        console.complain(run.manifest.doubts)
     if not run.has_learned:
         console.complain("nothing was learned: the training ended before the first update; raise --steps")
     if json:

@@ -7,15 +7,14 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from tradebot.prices import store
+from tradebot.prices import exchanges, store
 from tradebot.prices.calendars import trades_weekends
-from tradebot.prices.freshness import is_stale, may_trade
+from tradebot.prices.exchanges import exchange_of
+from tradebot.prices.freshness import is_stale
 from tradebot.prices.store import Stored
 
 OVERLAP = 5  # days with bars that are asked for again, to see whether they are still the same
 _DAY = 86400.0  # seconds
-_CLOSING = np.timedelta64(17, "h")  # UTC: the exchange of New York never closes earlier, on half days either
-_NEW_YORK = re.compile(r"[A-Z0-9-]+")  # symbols of other exchanges have a dot, indices ^ and currencies =
 
 
 def is_current(old: Stored, first: date | None, last: date, now: datetime) -> bool:
@@ -34,16 +33,9 @@ def is_current(old: Stored, first: date | None, last: date, now: datetime) -> bo
         return len(over) > 1 and not is_stale(over, moment)
     if old.interval != store.DAILY:
         return bool(moment < np.datetime64(old.until, "D") + 2)  # the last one grows with each day
-    weekends = trades_weekends(dates, _DAY)
-    new_york = bool(_NEW_YORK.fullmatch(old.symbol))
-    days = may_trade(
-        np.datetime64(old.until) + 1, moment.astype("datetime64[D]"), weekends=weekends, new_york=new_york
-    )
-    if weekends:
-        closed = days + np.timedelta64(1, "D")
-    else:
-        closed = days + (_CLOSING if new_york else np.timedelta64(0, "h"))
-    return not (closed <= moment).any()
+    exchange = exchanges.ALWAYS if trades_weekends(dates, _DAY) else exchange_of(old.symbol).name
+    closes = exchanges.closes(exchange, np.datetime64(old.until) + 1, moment.astype("datetime64[D]"))
+    return not (closes <= moment).any()
 
 
 def tail(old: Stored, first: date | None, oldest: date) -> date | None:

@@ -17,7 +17,7 @@ from tradebot.core import Array, InputError
 from tradebot.prices.bars import Bars
 from tradebot.prices.calendars import trades_weekends
 from tradebot.prices.dates import spelled
-from tradebot.prices.freshness import holidays
+from tradebot.prices.exchanges import exchange_of, sessions
 from tradebot.prices.reading import known_zone
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "wk": 7 * 86400, "mo": 28 * 86400}  # least seconds
@@ -39,7 +39,7 @@ def resample(bars: Bars, interval: str, *, zone: str = "UTC", keep_partial: bool
     Bars within the day begin at midnight where weekends are traded, else with the first bar of their session,
     and none goes beyond its end. What a symbol misses is left out; a bar that it misses wholly is missing.
     The first and the last bar are dropped where the data do not fill them, unless `keep_partial`; of stocks
-    that is judged by the sessions beside them and the holidays of New York. Raises InputError for an interval
+    that is judged by the sessions beside them and those of the exchange. Raises InputError for an interval
     that is not longer or that the bars do not divide, and if fewer than two bars are left.
     """
     count, unit = _parts(interval)
@@ -59,7 +59,15 @@ def resample(bars: Bars, interval: str, *, zone: str = "UTC", keep_partial: bool
     first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
     names = _moved(starts[first], zone, "UTC") if is_moved and unit in ("m", "h") else starts[first]
     made = _aggregated(bars, first, names)
-    partial = _partial(local, len(first), starts[0], ends[-1], step, unit, always)
+    partial = _partial(
+        local,
+        len(first),
+        starts[0],
+        ends[-1],
+        step,
+        unit,
+        "" if always else exchange_of(bars.symbols[0]).name,
+    )
     if keep_partial:
         return Resampled(made, tuple(spelled(made.timestamps[i]) for i in partial))
     kept = np.setdiff1d(np.arange(len(first)), partial)
@@ -161,18 +169,23 @@ def _aggregated(bars: Bars, first: Array, labels: Array) -> Bars:
 
 
 def _partial(
-    local: Array, bars: int, start: np.datetime64, end: np.datetime64, step: float, unit: str, always: bool
+    local: Array,
+    bars: int,
+    start: np.datetime64,
+    end: np.datetime64,
+    step: float,
+    unit: str,
+    exchange: str,  # empty: always open
 ) -> list[int]:
     """Which of the first and the last new bar, from `start` and to `end`, the data do not fill."""
     length = np.timedelta64(int(step) if step < _DAILY else _DAY, "s")
     early, late = bool(local[0] > start), bool(local[-1] + length < end)
-    if not always:
+    if exchange:
         early, late = _lacks_sessions(local, early, late, step, unit)
         if unit in ("wk", "mo"):
             days = local.astype("datetime64[D]")
-            closed = holidays(start, end)
-            early |= bool(np.busday_count(start, days[0], holidays=closed))
-            late |= bool(np.busday_count(days[-1] + 1, end, holidays=closed))
+            early |= len(sessions(exchange, start, days[0] - 1)) > 0
+            late |= len(sessions(exchange, days[-1] + 1, end - 1)) > 0
     return [0] * early + [bars - 1] * late
 
 

@@ -69,7 +69,7 @@ def equity(backtest: Backtest) -> Figure:
         loss.plot(times, drawdown(backtest.baselines["buy_and_hold"].equity), color=INK, linewidth=1.0)
     loss.set_ylabel("drawdown")
     loss.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    _dates(loss)
+    date_axis(loss)
     _finish(figure, f"Equity of {backtest.name} and what it is compared with", [backtest])
     return figure
 
@@ -97,7 +97,7 @@ def position(backtest: Backtest) -> Figure:
     lower.fill_between(times, long, 0, step="pre", color=GREEN, alpha=0.5, linewidth=0)
     lower.fill_between(times, short, 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
     _weights(lower, "position / equity" if len(backtest.bars.symbols) == 1 else "total / equity")
-    _dates(lower)
+    date_axis(lower)
     _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
     return figure
 
@@ -133,7 +133,7 @@ def learning(history: pd.DataFrame, *, ylabel: str, title: str = "Learning curve
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_ylabel(_plain(ylabel))
     axes.set_title(_plain(title), loc="left", fontweight="bold")
-    _frame(axes)
+    frame(axes)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -159,7 +159,7 @@ def comparison(backtests: Sequence[Backtest]) -> Figure:
         )
     _draw_baselines(axes, backtests)
     _money_axis(axes)
-    _dates(axes)
+    date_axis(axes)
     _finish(
         figure, "Equity of the ensembles (bands: middle half of their seeds) and of the baselines", backtests
     )
@@ -256,14 +256,14 @@ def _money_axis(axes: Axes) -> None:
     low, high = axes.get_ylim()
     low, high = axes.set_ylim(min(low, 0.98), max(high, 1.02))  # rounding must not look like a move
     axes.axhline(1, color=GREY, linewidth=0.6, zorder=1)
-    axes.yaxis.set_major_locator(_log_ticks(high / low))
+    axes.yaxis.set_major_locator(log_ticks(high / low))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}×"))
     ruined = any(np.min(line.get_ydata()) <= FLOOR for line in axes.get_lines())
     axes.set_ylabel("multiple of the initial cash" + (f"\n(ruin is drawn at {FLOOR:g}×)" if ruined else ""))
 
 
-def _log_ticks(ratio: float) -> Locator:
+def log_ticks(ratio: float) -> Locator:
     if ratio < 5:
         return MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10])
     return LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if ratio < 20 else (1, 2, 5) if ratio < 200 else (1,))
@@ -275,7 +275,7 @@ def _weights(axes: Axes, ylabel: str) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def _dates(axes: Axes) -> None:
+def date_axis(axes: Axes) -> None:
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -284,7 +284,7 @@ def _dates(axes: Axes) -> None:
 def _finish(figure: Figure, title: str, backtests: Sequence[Backtest]) -> None:
     """Title, the bars and whether they were trained on, and a legend under the axes, off the lines."""
     for axes in figure.axes:
-        _frame(axes)
+        frame(axes)
     top = figure.axes[0]
     top.set_title(_plain(title), loc="left", fontweight="bold", pad=24)
     in_sample = any(backtest.in_sample for backtest in backtests)
@@ -301,7 +301,7 @@ def _finish(figure: Figure, title: str, backtests: Sequence[Backtest]) -> None:
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
 
 
-def _frame(axes: Axes) -> None:
+def frame(axes: Axes) -> None:
     axes.grid(color=PALE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
