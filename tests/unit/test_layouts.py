@@ -68,7 +68,7 @@ def test_a_line_says_how_each_column_was_read(tmp_path: Path) -> None:
         ),
         ("Yahoo, download", "adj_close", "'Adj Close' (scales prices by it / close)"),
         ("yfinance, Ticker.history", "date", "'Date' (with offsets)"),
-        ("yfinance, Ticker.history", "dividends", "'Dividends'"),
+        ("yfinance, Ticker.history", "ignored", "'Dividends', 'Stock Splits'"),
         ("Investing.com", "date", "'Date' (names of months)"),
         ("Investing.com", "volume", "'Vol.' (in K, in M)"),
         ("Investing.com in German", "file", "text, CP1252, parted by ';'"),
@@ -263,6 +263,9 @@ def test_some_dates_with_an_offset_and_some_without_are_refused(tmp_path: Path) 
 def test_dividends_and_splits_are_kept_in_the_long_table(tmp_path: Path) -> None:
     table = frame([f"2020-01-0{day}" for day in (2, 3, 6, 7, 8)])
     table["Dividends"], table["Stock Splits"] = ["0.0", "0.82", "", "0", "0"], ["0.0", "0.0", "4.0", "0", ""]
+    history = file.table(written(tmp_path, table.to_csv(index=False)))
+    assert not {"dividends", "splits"} & set(history)  # these prices contain them
+    table["Adj Close"] = table["close"]
     rows = file.table(written(tmp_path, table.to_csv(index=False)))
     assert rows["dividends"].tolist() == [0, 0.82, 0, 0, 0]
     assert rows["splits"].tolist() == [1, 1, 4, 1, 1]

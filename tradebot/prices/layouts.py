@@ -80,7 +80,10 @@ def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig
         names = {name: pd.Series(name, index=frame.index, dtype="str") for name in wide}
     else:
         names = {"": _names(frame, plain, symbol, place)}
-    groups = {name: _with_ticks(frame, columns) for name, columns in (wide or {"": plain}).items()}
+    groups = {
+        name: _without_booked(frame, _with_ticks(frame, columns))
+        for name, columns in (wide or {"": plain}).items()
+    }
     made = numbers.parse(
         {(name, what): frame.iloc[:, columns[what]] for name, columns in groups.items() for what in NUMBERS
          if what in columns},
@@ -103,6 +106,14 @@ def _with_ticks(frame: pd.DataFrame, columns: Columns) -> Columns:
         volume = pd.to_numeric(frame.iloc[:, mine["volume"]], errors="coerce")
         mine["volume"] = ticks if (volume == 0).all() else mine["volume"]
     return mine
+
+
+def _without_booked(frame: pd.DataFrame, columns: Columns) -> Columns:
+    """Without the events of yfinance's `history`, whose prices contain them unless it shows `Adj Close` too."""
+    is_history = "splits" in columns and canonical(frame.columns[columns["splits"]]) == "stocksplits"
+    if not is_history or "adj_close" in columns:
+        return columns
+    return {what: position for what, position in columns.items() if what not in actions.COLUMNS}
 
 
 def _dates(frame: pd.DataFrame, columns: Columns, place: str, how: ReadConfig) -> tuple[pd.Series, str]:
