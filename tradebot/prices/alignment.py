@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -38,7 +40,7 @@ def aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], di
     stamps, rows = np.unique(dates, return_inverse=True)
     shared = np.flatnonzero(np.bincount(rows) == len(symbols))
     if len(symbols) > 1:
-        _check_calendars([dates[codes == a] for a in range(len(symbols))], symbols, len(shared), place)
+        check_calendars([dates[codes == a] for a in range(len(symbols))], symbols, len(shared), place)
     has = np.zeros((len(stamps), len(symbols)), dtype=bool)
     has[rows, codes] = True
     # From the first date that all have, so that there is a last close to repeat, to the earliest last one.
@@ -59,7 +61,9 @@ def aligned(table: pd.DataFrame, place: str) -> tuple[Array, tuple[str, ...], di
     return stamps[span], tuple(symbols), columns
 
 
-def _check_calendars(dates: list[Array], symbols: pd.Index, shared: int, place: str) -> None:
+def check_calendars(
+    dates: Sequence[Array], symbols: Sequence[str] | pd.Index, shared: int, place: str
+) -> None:
     """Raise InputError unless bars of each symbol, at its `dates`, can stand beside those of the others."""
     if shared < 2:
         each = (

@@ -109,7 +109,7 @@ def _with_ticks(frame: pd.DataFrame, columns: Columns) -> Columns:
 
 
 def _without_booked(frame: pd.DataFrame, columns: Columns) -> Columns:
-    """Without the events of yfinance's `history`: its prices contain them, unless it shows `Adj Close` too."""
+    """Without the events of yfinance's `history`: its prices contain them, unless `Adj Close` is there."""
     is_history = "splits" in columns and canonical(frame.columns[columns["splits"]]) == "stocksplits"
     if not is_history or "adj_close" in columns:
         return columns

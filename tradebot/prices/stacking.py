@@ -5,40 +5,44 @@ What `layouts` makes of any table, for those that are known to be clean: without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tradebot.core import Array
 from tradebot.prices import actions
+from tradebot.prices.alignment import check_calendars
 
 _IN_A_MISSING_BAR = {"volume": 0.0} | actions.NONE  # prices are the last close, instead
 
 
-def stacked(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> tuple[Array, dict[str, Array]] | None:
-    """Timestamps [T], and the columns `names` and `missing` [T, A]; None if there is no calendar for all.
+def stacked(
+    frames: Mapping[str, pd.DataFrame], names: Sequence[str], place: str
+) -> tuple[Array, dict[str, Array]] | None:
+    """Timestamps [T], and the columns `names` and `missing` [T, A] of `frames` by symbol.
 
-    The calendar has the dates of any symbol, from the first that all have to the earliest last one.
+    The calendar has the dates of any symbol, from the first that all have to the earliest last one. None if a
+    table is not sorted or has less than two rows. Raises InputError, which starts with `place`, as `aligned`.
     """
-    dates = [frame["date"].to_numpy("datetime64[us]") for frame in frames]
+    tables = list(frames.values())
+    dates = [frame["date"].to_numpy("datetime64[us]") for frame in tables]
     if not all(len(own) > 1 and (np.diff(own) > np.timedelta64(0, "us")).all() for own in dates):
         return None
     if all(np.array_equal(own, dates[0]) for own in dates):
         whole = {
-            name: np.column_stack([frame[name].to_numpy("float64") for frame in frames]) for name in names
+            name: np.column_stack([frame[name].to_numpy("float64") for frame in tables]) for name in names
         }
-        return dates[0], whole | {"missing": np.zeros((len(dates[0]), len(frames)), bool)}
+        return dates[0], whole | {"missing": np.zeros((len(dates[0]), len(tables)), bool)}
     stamps = np.unique(np.concatenate(dates))
     rows = [np.searchsorted(stamps, own) for own in dates]
-    shared = np.flatnonzero(np.bincount(np.concatenate(rows)) == len(frames))
-    if len(shared) < 2:
-        return None
+    shared = np.flatnonzero(np.bincount(np.concatenate(rows)) == len(tables))
+    check_calendars(dates, list(frames), len(shared), place)
     span = slice(shared[0], min(own[-1] for own in rows) + 1)
     length = span.stop - span.start
-    columns = {name: np.empty((len(frames), length)) for name in names}
-    missing = np.ones((len(frames), length), bool)
-    for a, (frame, own) in enumerate(zip(frames, rows, strict=True)):
+    columns = {name: np.empty((len(tables), length)) for name in names}
+    missing = np.ones((len(tables), length), bool)
+    for a, (frame, own) in enumerate(zip(tables, rows, strict=True)):
         kept = (own >= span.start) & (own < span.stop)
         at = own[kept] - span.start
         missing[a, at] = False

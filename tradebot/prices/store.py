@@ -207,8 +207,10 @@ def bars(stored: Sequence[Stored], *, adjusted: bool = True) -> Bars:
     ]
     source = f"{stored[0].data} (fetched {when})"
     symbols = tuple(one.symbol for one in stored)
-    arrays = stacked(frames, (*PRICES, "volume") if adjusted else COLUMNS[1:])
-    if arrays and len(set(symbols)) == len(symbols):
+    names = (*PRICES, "volume") if adjusted else COLUMNS[1:]
+    tables = dict(zip(symbols, frames, strict=True))
+    arrays = stacked(tables, names, f"{source}: ") if len(tables) == len(symbols) else None
+    if arrays:
         return Bars.from_columns(arrays[0], symbols, arrays[1], source=source, adjusted=adjusted)
     named = [frame.assign(symbol=symbol) for frame, symbol in zip(frames, symbols, strict=True)]
     table = pd.concat(named, ignore_index=True)
