@@ -103,7 +103,14 @@ def played(
     close = pd.Series([*[100.0] * (n - 1), last])
     date = pd.date_range("2020-01-01", periods=n).strftime("%Y-%m-%d")
     low = close.clip(upper=100)
-    table = {"date": date, "open": 100.0, "high": close.clip(lower=100), "low": low, "close": close}
+    table = {
+        "date": date,
+        "symbol": "HAND-USD",
+        "open": 100.0,
+        "high": close.clip(lower=100),
+        "low": low,
+        "close": close,
+    }
     pd.DataFrame(table).to_csv("hand.csv", index=False)
 
     def scripted(*_: object) -> tuple[int, int, dict[str, Array]]:
@@ -185,7 +192,8 @@ def test_a_signal_shows_itself(run: tradebot.Run) -> None:
 def test_the_command_prints_a_table_and_warns_on_stderr(cli: Cli, run: tradebot.Run) -> None:
     code, out, err = cli("signal", run.folder)
     assert code == 0
-    assert err.startswith("tradebot: the latest bar is of 2013-03-01, ") and err.count("\n") == 1
+    assert err.startswith("tradebot: the latest bar is of 2013-03-01, ") and err.count("\n") == 2
+    assert "prices of sample are worth a look" in err
     lines = out.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines if "%" in line] == ["ensemble", "seed", "seed"]
