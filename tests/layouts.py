@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tradebot.prices.bars import COLUMNS, PRICES, Bars
+from tradebot.prices.bars import Bars
+from tradebot.prices.validity import COLUMNS, PRICES
 
 DAYS = np.array(["2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03", "2020-01-13"], "datetime64[D]")
 HOURS = np.datetime64("2020-01-13T14:00", "m") + 60 * np.arange(5)  # UTC

@@ -26,8 +26,9 @@ from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.market.env import TradingEnv
 from tradebot.market.features import MARKET_FEATURES
-from tradebot.prices.bars import PRICES, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.sources import sample
+from tradebot.prices.validity import PRICES
 from tradebot.strategies.rules import RULES, Rule
 
 FIRST, T = 60, 240

@@ -17,9 +17,10 @@ from hypothesis.extra import numpy as arrays
 from tests.layouts import LAYOUTS
 from tradebot.core import InputError
 from tradebot.prices import numbers
-from tradebot.prices.bars import PRICES, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
 from tradebot.prices.sources import file
+from tradebot.prices.validity import PRICES
 
 HEADER = "date,open,high,low,close,volume"
 NAMES = (

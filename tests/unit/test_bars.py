@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from tradebot.core import InputError
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
+from tradebot.prices.validity import COLUMNS
 
 
 def make(**changes: Any) -> Bars:

@@ -15,7 +15,8 @@ from tradebot.core import Array, InputError
 from tradebot.market import features
 from tradebot.market.features import MARKET_FEATURES
 from tradebot.market.kernel import ACCOUNT_FEATURES, BOUND
-from tradebot.prices.bars import PRICES, Bars
+from tradebot.prices.bars import Bars
+from tradebot.prices.validity import PRICES
 
 LOOKBACK = 20
 MARKET = walk(400, seed=5)

@@ -13,9 +13,10 @@ import pytest
 from tests.layouts import HOURS, LAYOUTS, Layout, bars, frame, zipped
 from tradebot.config import build
 from tradebot.core import InputError
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.reading import ReadConfig, told
 from tradebot.prices.sources import file
+from tradebot.prices.validity import COLUMNS
 
 
 def written(tmp_path: Path, content: bytes | str, name: str = "AAA.csv") -> Path:

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from tradebot.core import InputError
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.sources import file, sample
+from tradebot.prices.validity import COLUMNS
 
 DATES = ("2020-01-02", "2020-01-03", "2020-01-06")
 DATA = Path(__file__).parents[2] / "data"

@@ -10,9 +10,10 @@ import pytest
 
 import tradebot
 from tradebot.core import Array, InputError
-from tradebot.prices.bars import COLUMNS, Bars
+from tradebot.prices.bars import Bars
 from tradebot.prices.resample import resample
 from tradebot.prices.sources import sample
+from tradebot.prices.validity import COLUMNS
 
 AGGREGATES = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 

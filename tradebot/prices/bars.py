@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 
 from tradebot.core import Array, InputError
-from tradebot.prices import actions, calendars, layouts
+from tradebot.prices import actions, calendars, layouts, validity
 from tradebot.prices.dates import spelled
 from tradebot.prices.reading import AS_WRITTEN, ReadConfig
-
-PRICES = ("open", "high", "low", "close")
-COLUMNS = (*PRICES, "volume")
-_ROUNDING = 1e-9  # relative; adjusted prices carry the rounding of their factor
+from tradebot.prices.validity import COLUMNS, PRICES, place_of, refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +60,7 @@ class Bars:
             values = getattr(self, column)
             spread = np.broadcast_to(values, self.close.shape) if not np.ndim(values) else values
             object.__setattr__(self, column, _frozen(spread, "float64"))
-        _check_labels(self)
-        _check_values(self)
-        _check_missing(self)
-        _check_actions(self)
+        validity.check(self)
 
     def __len__(self) -> int:
         """T, the number of bars."""
@@ -124,7 +118,7 @@ class Bars:
         kept = slice(_position(stamps, start, "left"), _position(stamps, end, "right"))
         if len(self.timestamps[kept]) < 2:
             wanted = f"from {start or 'the start'} to {end or 'the end'}"
-            who = f"{_place(self)}{', '.join(self.symbols)}"
+            who = f"{place_of(self)}{', '.join(self.symbols)}"
             raise InputError(f"{who}: fewer than 2 bars {wanted}; there are bars for {self.span}")
         return _part(self, kept)
 
@@ -139,7 +133,7 @@ class Bars:
         """
         for symbol in symbols:
             if symbol not in self.symbols:
-                raise InputError(f"{_place(self)}no symbol {symbol!r}; there are {', '.join(self.symbols)}")
+                raise InputError(f"{place_of(self)}no symbol {symbol!r}; there are {', '.join(self.symbols)}")
         which = [self.symbols.index(symbol) for symbol in symbols]
         rows = np.flatnonzero(~self.missing[:, which].all(axis=1))
         return _part(self, rows, which)
@@ -272,10 +266,6 @@ def _frozen(values: Array, dtype: str | None) -> Array:
     return copy
 
 
-def _place(bars: Bars) -> str:
-    return f"{bars.source}: " if bars.source else ""
-
-
 def _position(stamps: pd.DatetimeIndex, text: str | None, side: Literal["left", "right"]) -> int | None:
     """Where a slice starts ("left") or ends ("right") that includes the date, month or year `text`."""
     if text is None:
@@ -288,100 +278,6 @@ def _position(stamps: pd.DatetimeIndex, text: str | None, side: Literal["left", 
     except (ValueError, LookupError, TypeError):
         pass
     raise InputError(f"{text!r} is not a date: write it as 2009-12-31, 2009-12 or 2009")
-
-
-def _check_labels(bars: Bars) -> None:
-    """Symbols, timestamps and the shapes of everything."""
-    place, stamps = _place(bars), bars.timestamps
-    for symbol in bars.symbols:
-        layouts.check_symbol(symbol, place)
-    if not bars.symbols or len(set(bars.symbols)) < len(bars.symbols):
-        raise InputError(
-            f"{place}needs one or more distinct symbols, not {', '.join(bars.symbols) or 'none'}"
-        )
-    if stamps.ndim != 1 or len(stamps) < 2:
-        raise InputError(f"{place}{', '.join(bars.symbols)}: needs 2 bars or more, there are {stamps.size}")
-    for column in (*COLUMNS, "missing", *actions.COLUMNS):
-        shape, expected = getattr(bars, column).shape, (len(stamps), len(bars.symbols))
-        if shape != expected:
-            raise InputError(f"{place}{column} has shape {shape}, expected {expected}")
-    if bars.missing.dtype != np.bool_:
-        raise InputError(f"{place}missing holds {bars.missing.dtype}, expected bool")
-    if np.isnat(stamps).any():
-        raise InputError(f"{place}bar {int(np.isnat(stamps).argmax()) + 1} has no timestamp")
-    late = np.diff(stamps) <= np.timedelta64(0, "us")
-    if late.any():
-        t = int(late.argmax())
-        order = f"{spelled(stamps[t + 1])} follows {spelled(stamps[t])}"
-        raise InputError(f"{place}timestamps must increase, but {order} ({int(late.sum())} such rows)")
-
-
-def _check_values(bars: Bars) -> None:
-    for column in COLUMNS:
-        values = getattr(bars, column)
-        _refuse(bars, ~np.isfinite(values), column, values, "not a finite number")
-        if column == "volume":
-            _refuse(bars, values < 0, column, values, "less than zero")
-        else:
-            _refuse(bars, values <= 0, column, values, "not a price above zero")
-    for column in ("low", "open", "close"):
-        values = getattr(bars, column)
-        _refuse(
-            bars, values - bars.high > _ROUNDING * bars.high, column, values, "above the high of", bars.high
-        )
-    for column in ("open", "close"):
-        values = getattr(bars, column)
-        _refuse(bars, bars.low - values > _ROUNDING * values, column, values, "below the low of", bars.low)
-
-
-def _check_missing(bars: Bars) -> None:
-    """A missing bar repeats the close before it; of the one before the first row nothing is known."""
-    nobody = bars.missing.all(axis=1)
-    if nobody.any():
-        raise InputError(f"{_place(bars)}no symbol has a bar on {spelled(bars.timestamps[nobody.argmax()])}")
-    last = np.concatenate([bars.close[:1], bars.close[:-1]])
-    for column in PRICES:
-        values = getattr(bars, column)
-        _refuse(
-            bars,
-            bars.missing & (values != last),
-            column,
-            values,
-            "in a missing bar, not the last close of",
-            last,
-        )
-    _refuse(bars, bars.missing & (bars.volume != 0), "volume", bars.volume, "in a missing bar, not zero")
-
-
-def _check_actions(bars: Bars) -> None:
-    """Splits above zero, dividends that a share can pay, each in a bar of the symbol's own, of raw prices."""
-    splits, dividends = bars.splits, bars.dividends
-    for column in actions.COLUMNS:
-        values = getattr(bars, column)
-        _refuse(bars, ~np.isfinite(values), column, values, "not a finite number")
-        acts = values != actions.NONE[column]
-        _refuse(bars, acts & bars.missing, column, values, "in a missing bar")
-        _refuse(bars, acts & bars.adjusted, column, values, "in adjusted prices, which contain it")
-    _refuse(bars, splits <= 0, "splits", splits, "not a number of shares above zero")
-    _refuse(bars, dividends < 0, "dividends", dividends, "less than zero")
-    last = np.concatenate([np.full_like(bars.close[:1], np.inf), bars.close[:-1]])
-    with np.errstate(over="ignore"):
-        share = last / splits  # of the last close, as it is after the split
-    _refuse(bars, dividends >= share, "dividends", dividends, "not below the last close of", share)
-
-
-def _refuse(
-    bars: Bars, bad: Array, column: str, values: Array, fault: str, limit: Array | None = None
-) -> None:
-    """Raise InputError for the first row of `bad` [T, A], if there is one."""
-    if not bad.any():
-        return
-    t, a = np.argwhere(bad)[0]
-    what = f"{column} on {spelled(bars.timestamps[t])} is {values[t, a]}, {fault}"
-    than = "" if limit is None else f" {limit[t, a]}"
-    own = int((bad & ~bars.missing).sum())  # missing bars repeat the fault of the one before
-    rows = f"({own or int(bad.sum())} such rows: repair or remove them)"
-    raise InputError(f"{_place(bars)}{bars.symbols[a]}: {what}{than} {rows}")
 
 
 def _without_actions(bars: Bars, factor: Array, per_share: Array) -> Bars:
@@ -407,7 +303,7 @@ def _with_inferred(bars: Bars, adj_close: Array) -> Bars:
 
 
 def _check_adj_close(bars: Bars, adj_close: Array) -> None:
-    _refuse(
+    refuse(
         bars, ~(np.isfinite(adj_close) & (adj_close > 0)), "adj_close", adj_close, "not a price above zero"
     )
 

@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from tradebot.core import Array
-from tradebot.prices.series import LONGER_THAN_DAILY, PRICES, Mark, Series, mark
+from tradebot.prices.series import LONGER_THAN_DAILY, Mark, Series, mark
+from tradebot.prices.validity import PRICES
 
 _JUMP, _DEVIATIONS = 0.35, 10.0  # log of a move, and times the usual one, that is worth a look
 _SPLITS = np.array(

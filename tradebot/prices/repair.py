@@ -9,7 +9,7 @@ import pandas as pd
 
 from tradebot.core import Array
 from tradebot.prices import quality
-from tradebot.prices.series import PRICES
+from tradebot.prices.validity import PRICES
 
 _CLIP = 1e-4  # relative: as far may a high or low be off by rounding
 _UNIT = 100.0  # pence for a pound

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tradebot.core import Array
+from tradebot.prices.validity import COLUMNS
 
-PRICES = ("open", "high", "low", "close")
 Severity = Literal["error", "warning", "info"]
 LONGER_THAN_DAILY = np.timedelta64(84, "h")
 DAILY = np.timedelta64(20, "h")  # bars further apart are daily or longer (there are days of 23 hours)
@@ -76,7 +76,7 @@ def series(table: pd.DataFrame) -> Series:
     codes, symbols = pd.factorize(table["symbol"])
     dates = table["date"].to_numpy("datetime64[us]")
     order = np.lexsort((dates, codes))
-    names = [*PRICES, "volume", *(name for name in ("adj_close", "dividends", "splits") if name in table)]
+    names = [*COLUMNS, *(name for name in ("adj_close", "dividends", "splits") if name in table)]
     columns = {name: table[name].to_numpy("float64")[order] for name in names}
     codes, dates = codes[order], dates[order]
     first_and_end = np.searchsorted(codes, np.arange(len(symbols) + 1))

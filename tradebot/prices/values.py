@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.core import Array
-from tradebot.prices.series import DAILY, PRICES, Mark, Series, mark
+from tradebot.prices.series import DAILY, Mark, Series, mark
+from tradebot.prices.validity import PRICES
 
 ROUNDING = 1e-9  # relative; adjusted prices carry the rounding of their factor
 _REPEATS, _FLAT_REPEATS = 2, 4  # bars like the one before; flat bars within the day are often alike
