@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from tradebot.api.pool import in_threads
-from tradebot.api.prices import unknown
+from tradebot.api.prices import check_command, unknown
 from tradebot.config import build, check_keys, listed
 from tradebot.core import InputError
-from tradebot.prices import missing, store
+from tradebot.prices import missing, quality, store
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import first_and_last_day, spelled
 from tradebot.prices.reading import ReadConfig
@@ -205,10 +205,11 @@ class _Order(NamedTuple):
                 if base:
                     kept, status = store.merged(base, new)
                 Bars.from_frame(kept.frame, symbol=symbol)  # what is stored can be loaded
+                faults = _faults(kept)
                 with store.locked(path):
                     if _mark(path) != seen:
                         continue
-                    note = _surprise(base, kept, status)
+                    note = _surprise(base, kept, status) or faults
                     if is_damaged:
                         store.set_aside(path)
                         note = "the damaged file is kept as *.damaged"
@@ -281,6 +282,13 @@ def _surprise(old: store.Stored | None, new: store.Stored, status: Status) -> st
     if what:
         return f"adjusted anew after {what}"
     return f"earlier prices changed without a dividend or split: see tradebot prices check {new.symbol}"
+
+
+def _faults(stored: store.Stored) -> str:
+    """What would make `train` and `backtest` refuse these prices."""
+    wrong = quality.errors(quality.check(stored.frame.assign(symbol=stored.symbol)))
+    show = check_command(stored.symbol, store.data_name(stored.source, stored.interval))
+    return f"wrong prices: {quality.summary(wrong)} ({show} shows all)" if wrong else ""
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

@@ -123,13 +123,19 @@ def approved(symbols: Sequence[str], source: str, how: ReadConfig) -> str:
     found = quality.check(rows(symbols, source, how).rows)
     source = _plain(source)
     if wrong := quality.errors(found):
-        show = _check_command(wrong[0].symbol, source)
+        show = check_command(wrong[0].symbol, source)
         raise InputError(f"{source}: prices are wrong: {quality.summary(wrong)} ({show} shows all)")
     warnings = [one for one in found if one.severity == "warning"]
     if not warnings:
         return ""
-    show = _check_command(warnings[0].symbol, source)
+    show = check_command(warnings[0].symbol, source)
     return f"prices of {source} are worth a look: {quality.summary(warnings)} ({show} shows all)"
+
+
+def check_command(symbol: str, source: str) -> str:
+    """What a person types to see all that is wrong."""
+    words = ["tradebot", "prices", "check", symbol, "--data", source] if is_stock(source) else []
+    return f"`{shlex.join(words or ['tradebot', 'prices', 'check', source])}`"
 
 
 def source_of(symbols: Sequence[str]) -> str:
@@ -189,12 +195,7 @@ def _of_file(path: str, adjusted: bool, how: ReadConfig) -> Bars:
             file.tidy(path, how)
         except InputError:
             raise error from None
-        raise InputError(f"{error}; {_check_command('', path)} shows all that is wrong") from None
-
-
-def _check_command(symbol: str, source: str) -> str:
-    words = ["tradebot", "prices", "check", symbol, "--data", source] if is_stock(source) else []
-    return f"`{shlex.join(words or ['tradebot', 'prices', 'check', source])}`"
+        raise InputError(f"{error}; {check_command('', path)} shows all that is wrong") from None
 
 
 def _fetched(symbols: Sequence[str], source: str, adjusted: bool) -> Bars:

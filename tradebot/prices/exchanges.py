@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from tradebot.config import suggestion
 from tradebot.core import Array, InputError
 
 ALWAYS, WEEKDAYS, NEW_YORK = "24/7", "24/5", "XNYS"
+_ALONE = threading.Lock()  # what is done about warnings holds for all threads
 _SUFFIXES = {  # as Yahoo spells them; .A and .B are classes of US shares
     **{"L": "XLON", "IL": "XLON", "DE": "XETR", "F": "XFRA", "SG": "XSTU", "DU": "XDUS", "HM": "XHAM"},
     **{"PA": "XPAR", "AS": "XAMS", "BR": "XBRU", "LS": "XLIS", "IR": "XDUB", "MI": "XMIL", "MC": "XMAD"},
@@ -123,7 +125,7 @@ def _of_years(name: str, first: int, last: int) -> Calendar:
     if name in (ALWAYS, WEEKDAYS):
         return _around_the_clock(name, start, end)
     library = _library()
-    with warnings.catch_warnings():  # of pandas about the library's own code
+    with _ALONE, warnings.catch_warnings():  # of pandas about the library's own code
         warnings.simplefilter("ignore")
         try:
             known = library.get_calendar(name, start=start, end=end)
@@ -155,7 +157,7 @@ def _around_the_clock(name: str, start: pd.Timestamp, end: pd.Timestamp) -> Cale
 
 def _library() -> Any:
     """Loaded where it is needed: it takes a quarter of a second."""
-    with warnings.catch_warnings():
+    with _ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import exchange_calendars  # type: ignore[import-untyped]
 
