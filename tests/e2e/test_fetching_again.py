@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -203,7 +202,9 @@ def test_two_processes_that_fetch_at_once_leave_one_whole_store(cache: Path, yah
     assert len(contents(cache)) == len(symbols)
 
 
-def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(cache: Path, yahoo: FakeYahoo) -> None:
+def test_a_fetch_that_is_stopped_keeps_what_has_come_and_says_how_to_go_on(
+    cache: Path, yahoo: FakeYahoo
+) -> None:
     yahoo.faults["HANG"] = "hang"
     process = subprocess.Popen(
         [sys.executable, "-m", "tradebot", "fetch", "AAPL", "HANG", "--start", "2020", "--end", "2020"],
@@ -214,8 +215,11 @@ def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(cache: Path, yahoo: Fa
     path = store.path_of(cache, "yahoo", "1d", "AAPL")
     wait_for(lambda: path.exists() and "HANG" in yahoo.asked)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    process.terminate()  # as Ctrl-C, which a shell lets its background jobs ignore
+    try:
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert err == "tradebot: stopped after 1 of 2 symbols, which are kept: the same command goes on\n"
     assert len(stored(cache, "AAPL").frame) == 262
