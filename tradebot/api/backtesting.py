@@ -88,7 +88,7 @@ def backtest(
     )
     is_own = run and not (symbols or data) and market.prices == run.experiment.market.prices
     warning = _changed(run, bars) if run and is_own else ""
-    facts = _facts(run, plugin, command)
+    facts = facts_of(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
     if doubts:
@@ -136,12 +136,22 @@ def _requests(names: Sequence[str], bars: Bars, first: int, last: int) -> dict[s
     return {name: rules.requests(rule, bars, first, last) for name, rule in known.items()}
 
 
+def baseline_requests(bars: Bars, first: int, last: int) -> dict[str, Array]:
+    """What the rules that suit as many symbols ask for at the bars first .. last."""
+    return _requests(rules.baselines(len(bars.symbols)), bars, first, last)
+
+
 def check_trades(run: Run, purpose: str) -> None:
     """Raise InputError for a run that has learned something else than to trade."""
     if not run.experiment.is_trading:
         raise InputError(
             f"{run.name} was trained on {run.experiment.run.env}, not for {TRADING}: there is nothing to"
             f" {purpose} (what it earns: tradebot evaluate {run.folder})"
+        )
+    if (study := run.experiment.command) != "train":
+        raise InputError(
+            f"{run.name} is a {study}, whose members were each trained in a market of their own: there is no one"
+            f" agent to {purpose} (its result: tradebot report {run.folder})"
         )
 
 
@@ -249,7 +259,7 @@ def overlaps(run: Run, tested: Bars) -> bool:
     )
 
 
-def _facts(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, str]:
+def facts_of(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, str]:
     """How it came about, for the page."""
     facts = {"command": command} if command else {}
     if strategy:

@@ -108,6 +108,7 @@ def note(
     if run:
         sections = {name: config.model_dump() for name, config in run.experiment.sections().items()}
         sections["run"] = {key: value for key, value in sections["run"].items() if key not in _IDLE}
+        sections.pop("nulltest", None)  # which is no choice of an agent: it tests the same again
         data = run.manifest.data
         chosen |= {"run": sections, "code": run.manifest.code, "data": data and data.fingerprint}
     elif strategy:

@@ -15,6 +15,7 @@ from tradebot import files
 from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
+from tradebot.backtest.walkforward import FoldResult
 from tradebot.market.configs import Broker
 from tradebot.report import page, plots, tables
 from tradebot.stats.bootstrap import Interval
@@ -31,12 +32,15 @@ class BacktestResult:
         run: Run | None,  # None for a rule
         warning: str = "",  # what a reader must know before the numbers
         doubts: str = "",  # what is worth a look in the prices, see `prices.quality`
+        *,
+        folds: Sequence[FoldResult] = (),  # of a walk-forward
     ) -> None:
         self.backtest = backtest
         self.facts = facts
         self.run = run
         self.warning = warning
         self.doubts = doubts
+        self.folds = pd.DataFrame(folds, columns=FoldResult._fields)  # a row for each
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -111,6 +115,7 @@ class BacktestResult:
             "captured": test.captured(test.ensemble),
             "difference": _intervals(test.ensemble.difference),
             "baselines": {name: _account(track) for name, track in test.baselines.items()},
+            **({} if self.folds.empty else {"folds": self.folds.to_dict("records")}),
             "files": _texts(self.files),
         }
 
@@ -124,6 +129,8 @@ class BacktestResult:
         equity = io.BytesIO()
         test.equity.to_parquet(equity)
         contents = {"equity.parquet": equity.getvalue(), **orders([self])}
+        if not self.folds.empty:
+            contents["folds.csv"] = self.folds.to_csv(index=False).encode()
         contents |= {name: data for name, (_, data) in pictures.items()}
         contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
         with files.new_folder(Path(folder), numbered=numbered) as (aside, path):
