@@ -27,7 +27,9 @@ class Run:
         toml = self._stored.config
         self.experiment = plan = of_run(self.manifest.agent, toml, str(folder / "config.toml"))
         if self.manifest.status != "finished":
-            raise InputError(f"{folder} is not finished: go on with tradebot {plan.command} --resume {folder}")
+            raise InputError(
+                f"{folder} is not finished: go on with tradebot {plan.command} --resume {folder}"
+            )
         if self.experiment.is_trading and self.manifest.data is None:
             raise InputError(f"{folder / 'manifest.json'}: does not say what the run was trained on")
 

@@ -47,10 +47,16 @@ class WalkForwardConfig(Config):
     train: str = Field("5y", description="What a fold is trained on: 5y, 6mo, 3w, 30d or 250bars")
     test: str = Field("1y", description="What it is tested on; the next fold's test follows at once")
     expanding: bool = Field(
-        False, description="Train each fold on all bars before its test; --train is the least of them"
+        False,
+        description="Train each fold on all bars before its test, of which --train is the least; rolling: on"
+        " those of --train alone",
+        json_schema_extra={"off": "rolling"},
     )
     embargo: int = Field(
-        0, ge=0, le=100_000, description="Bars left out between training and test, beside the one that always is"
+        0,
+        ge=0,
+        le=100_000,
+        description="Bars left out between training and test, beside the one that always is",
     )
     seams: Literal["carried", "closed"] = Field(
         "carried",
