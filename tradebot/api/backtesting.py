@@ -150,8 +150,8 @@ def check_trades(run: Run, purpose: str) -> None:
         )
     if (study := run.experiment.command) != "train":
         raise InputError(
-            f"{run.name} is a {study}, whose members were each trained in a market of their own: there is no one"
-            f" agent to {purpose} (its result: tradebot report {run.folder})"
+            f"{run.name} is a {study}, whose members were each trained in a market of their own: there is no"
+            f" one agent to {purpose} (its result: tradebot report {run.folder})"
         )
 
 

@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-
 from tradebot import files, runs
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
@@ -93,7 +92,7 @@ class NullTestResult:
         return f"NullTestResult(p = {self.p_value:.3g}: rank {self.test.rank} of {of}, {self.run.name})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{self.plot()._repr_html_()}"
+        return f"<p>{escape(repr(self))}</p>{self.result._repr_html_()}"
 
 
 def null_test(
@@ -176,8 +175,8 @@ def _of_run(run: str | Path | Run, settings: dict[str, Any]) -> tuple[Experiment
     given = {key: value for key, value in settings.items() if value is not None}
     if idle := [key for key in given if key not in NullTestConfig.model_fields]:
         raise InputError(
-            f"{', '.join(idle)}: {run.name} is tested with the settings that it was trained with; give an agent"
-            " to test others"
+            f"{', '.join(idle)}: {run.name} is tested with the settings that it was trained with; give an"
+            " agent to test others"
         )
     return run.experiment._replace(nulltest=build(NullTestConfig, given)), run.code
 
@@ -199,8 +198,8 @@ def _tested(run: Run, open_seal: bool, command: str) -> NullTestResult:
     test = _null_test(tests)
     told = facts_of(run, None, command)
     told["null test"] = (
-        f"p = {test.p_value:.3g}: rank {test.rank} among the market and {len(test.copies)} shuffled copies, by"
-        f" the {nulltest.STATISTIC}"
+        f"p = {test.p_value:.3g}: rank {test.rank} among the market and {len(test.copies)} shuffled copies,"
+        f" by the {nulltest.STATISTIC}"
     )
     result = NullTestResult(test, BacktestResult(tests[0], told, run, doubts=doubts), run)
     result.save()

@@ -19,6 +19,7 @@ from tradebot.market import permuted
 from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.market.features import FeatureTable
 from tradebot.prices.bars import Bars
+from tradebot.prices.dates import spelled
 
 
 class Part(NamedTuple):
@@ -57,8 +58,8 @@ def prepared(plan: Experiment, code: Path | None = None) -> Prepared:
     if plan.nulltest:
         if len(bars) - 1 - last < 2:
             raise InputError(
-                f"{bars.who}: fewer than 2 bars to test on after {bars.timestamps[last].astype('datetime64[D]')}:"
-                " say with --end where the training ends"
+                f"{bars.who}: fewer than 2 bars to test on after {spelled(bars.timestamps[last])}: say with"
+                " --end where the training ends"
             )
         return Prepared(bars, observed, shuffled(plan, bars, first, last, observed, code))
     return Prepared(bars, observed, (Part(bars, observed.table, first, last),))
@@ -67,7 +68,7 @@ def prepared(plan: Experiment, code: Path | None = None) -> Prepared:
 def shuffled(
     plan: Experiment, bars: Bars, first: int, last: int, observed: Observed, code: Path | None = None
 ) -> tuple[Part, ...]:
-    """The market and its copies: bars before, in and after the training (first .. last) stay among themselves."""
+    """The market and its copies, in which bars before, in and after first .. last stay among themselves."""
     assert plan.nulltest is not None
     parts = [Part(bars, observed.table, first, last)]
     for k in range(plan.nulltest.markets):

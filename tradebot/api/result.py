@@ -40,7 +40,7 @@ class BacktestResult:
         self.run = run
         self.warning = warning
         self.doubts = doubts
-        self.folds = pd.DataFrame(folds, columns=FoldResult._fields)  # a row for each
+        self.folds = tuple(folds)
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -62,6 +62,11 @@ class BacktestResult:
     def equity(self) -> pd.DataFrame:
         """[currency] by time: a column for the ensemble, each member and each baseline."""
         return self.backtest.equity
+
+    @property
+    def fold_frame(self) -> pd.DataFrame:
+        """Of a walk-forward: a row for each fold, see `walkforward.FoldResult`."""
+        return pd.DataFrame(self.folds, columns=list(FoldResult._fields))
 
     @property
     def fills(self) -> pd.DataFrame:
@@ -115,7 +120,7 @@ class BacktestResult:
             "captured": test.captured(test.ensemble),
             "difference": _intervals(test.ensemble.difference),
             "baselines": {name: _account(track) for name, track in test.baselines.items()},
-            **({} if self.folds.empty else {"folds": self.folds.to_dict("records")}),
+            **({"folds": [fold._asdict() for fold in self.folds]} if self.folds else {}),
             "files": _texts(self.files),
         }
 
@@ -129,8 +134,8 @@ class BacktestResult:
         equity = io.BytesIO()
         test.equity.to_parquet(equity)
         contents = {"equity.parquet": equity.getvalue(), **orders([self])}
-        if not self.folds.empty:
-            contents["folds.csv"] = self.folds.to_csv(index=False).encode()
+        if self.folds:
+            contents["folds.csv"] = self.fold_frame.to_csv(index=False).encode()
         contents |= {name: data for name, (_, data) in pictures.items()}
         contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
         with files.new_folder(Path(folder), numbered=numbered) as (aside, path):

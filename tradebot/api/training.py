@@ -120,9 +120,8 @@ def go_on(run: str | Path, command: str, workers: int | None, progress: Progress
     manifest = stored.manifest
     plan = of_run(manifest.agent, stored.config, str(folder / "config.toml"))
     if plan.command != command:
-        raise InputError(
-            f"{folder} was made by tradebot {plan.command}: go on with tradebot {plan.command} --resume {folder}"
-        )
+        made_by = f"tradebot {plan.command}"
+        raise InputError(f"{folder} was made by {made_by}: go on with {made_by} --resume {folder}")
     if manifest.status == "finished":
         raise InputError(f"{folder} is finished: there is nothing to go on with")
     if (plan.run.seeds, plan.run.steps) != (manifest.seeds, manifest.steps):

@@ -16,11 +16,12 @@ from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.training import Progress, begin, given, go_on
 from tradebot.backtest import engine, walkforward
-from tradebot.backtest.walkforward import Fold
+from tradebot.backtest.walkforward import Fold, FoldResult
 from tradebot.core import Array
 from tradebot.evidence import ledger
 from tradebot.market.env import TradingEnv
 from tradebot.prices.dates import spelled
+from tradebot.report import tables
 
 
 def walk_forward(
@@ -44,7 +45,7 @@ def walk_forward(
     gives, bit for bit. Raises InputError for wrong settings, too few bars and sealed ones (unless
     `open_seal`), and Interrupted after Ctrl-C.
 
-    >>> walk_forward("ppo", symbols="AAPL", folds=8, train="5y", test="1y", seeds=4).folds
+    >>> walk_forward("ppo", symbols="AAPL", folds=8, train="5y", test="1y", seeds=4).fold_frame
     """
     if resume is not None:
         folder = resume.folder if isinstance(resume, Run) else runs.find(str(resume))
@@ -90,11 +91,27 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
     note(tested, run, kind="walkforward", open_seal=open_seal)
     results = walkforward.results(bars, folds, tested)
     told = facts_of(run, None, command)
-    told |= {f"fold {k}": str(fold) for k, fold in enumerate(results, 1)}
+    walk = plan.walkforward
+    assert walk is not None
+    told["folds"] = (
+        f"{walk.folds} {'expanding' if walk.expanding else 'rolling'}, trained on {walk.train}, tested on"
+        f" {walk.test} each; {walk.embargo + walkforward.PURGED} bars left out in between; positions"
+        f" {walk.seams} at the seams"
+    )
+    told |= {f"fold {k}": _told(fold) for k, fold in enumerate(results, 1)}
     result = BacktestResult(tested, told, run, doubts=doubts, folds=results)
     dates = "-".join(spelled(bars.timestamps[bar])[:10].replace("-", "") for bar in (first, last))
     result.save(run.folder / "backtests" / f"walkforward-{dates}", numbered=True)
     return result
+
+
+def _told(fold: FoldResult) -> str:
+    """A fold in a line, for the page."""
+    earned, held = (tables.show("total_return", value) for value in (fold.total_return, fold.buy_and_hold))
+    return (
+        f"trained on {fold.train_start} .. {fold.train_end}, decided on {fold.test_start} .. {fold.test_end}:"
+        f" {earned}, Sharpe {tables.show('sharpe', fold.sharpe)} (buy_and_hold {held})"
+    )
 
 
 def _requests(run: Run, made: Prepared) -> Array:

@@ -115,9 +115,13 @@ def results(bars: Bars, cut: Sequence[Fold], tested: Backtest) -> tuple[FoldResu
     for fold in cut:
         rows = slice(fold.test[0] - begin, fold.test[1] + 2 - begin)
         equity, benchmark = (account[rows] for account in (tested.ensemble.equity, tested.ensemble.benchmark))
+        train, test = ([spelled(bars.timestamps[bar]) for bar in part] for part in fold)
         made.append(
             FoldResult(
-                *(spelled(bars.timestamps[bar]) for bar in (*fold.train, *fold.test)),
+                train_start=train[0],
+                train_end=train[1],
+                test_start=test[0],
+                test_end=test[1],
                 total_return=metrics.total_return(equity),
                 sharpe=metrics.sharpe(metrics.returns(equity), bars.periods_per_year),
                 buy_and_hold=metrics.total_return(benchmark),

@@ -1,4 +1,4 @@
-"""`tradebot nulltest RUN_OR_AGENT`: how often does the same agent do as well where nothing can be predicted?"""
+"""`tradebot nulltest RUN_OR_AGENT`: does the same agent do as well where nothing can be predicted?"""
 
 from __future__ import annotations
 
@@ -51,9 +51,8 @@ def _print(result: NullTestResult) -> None:
     n = len(test.copies)
     print(f"{result.run.name}: {result.result.backtest.bars.who}, {result.result.backtest.bars.span}")
     median, best = sorted(test.copies)[n // 2], max(test.copies)
-    print(
-        f"Sharpe ratio after costs: {test.real:.2f}; of {n} shuffled copies: median {median:.2f}, best {best:.2f}"
-    )
+    of_copies = f"of {n} shuffled copies: median {median:.2f}, best {best:.2f}"
+    print(f"Sharpe ratio after costs: {test.real:.2f}; {of_copies}")
     print(f"p = {test.p_value:.3g}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
     print(f"Picture: {result.files['nulltest.png']}")
     print(f"Report: {result.files['report.html']}")

@@ -23,7 +23,7 @@ OPEN_SEAL = typer.Option(help="Test on sealed bars (`tradebot ledger seal`), onc
 class Work(Protocol):
     """Calls the api with these words, and shows what it answers."""
 
-    def __call__(self, agent: str = "", *, json: bool, **words: Any) -> None: ...
+    def __call__(self, what: str = "", /, *, json: bool, **words: Any) -> None: ...
 
 
 def group(about: str, example: str, study: str, work: Work, cls: type[console.Commands]) -> typer.Typer:

@@ -23,8 +23,8 @@ class NullTestConfig(Config):
         0,
         ge=0,
         le=10_000,
-        description="Bars that stay together when they are shuffled, which keeps calm and wild times apart; 0:"
-        " each goes alone",
+        description="Bars that stay together when they are shuffled, which keeps calm and wild times"
+        " apart; 0: each goes alone",
     )
     shuffle: int = Field(0, ge=0, le=1_000_000_000, description="Seed of the shuffling")
     until: str | None = Field(None, description="Last date of the test, included (default: the last bar)")

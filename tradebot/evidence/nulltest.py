@@ -1,14 +1,14 @@
 """The null test: is the result better than what the same agent gets where nothing can be predicted?
 
 The agent is trained and tested from scratch on the market and on K copies of it whose bars were shuffled
-(`market.permuted`). Where no bar tells anything of the next, the market is one more shuffled copy, so that every
-rank is as likely as any other, whatever is measured: p = (1 + #{copies that do as well or better}) / (K + 1)
-(Davison and Hinkley 1997, section 4.3; Phipson and Smyth 2010, which shows why 1 is added).
+(`market.permuted`). Where no bar tells anything of the next, the market is one more shuffled copy, so that
+every rank is as likely as any other, whatever is measured: p = (1 + #{copies that do as well or better}) /
+(K + 1) (Davison and Hinkley 1997, section 4.3; Phipson and Smyth 2010 say why 1 is added).
 
 What is measured is the Sharpe ratio of the ensemble after costs. It may be compared between copies, for each
-has the market's own returns in another order: buy-and-hold earns the same in all of them, with the same
-volatility, so that neither drift nor wild bars can make a difference, only what the agent does with their order.
-Final wealth would do as well, but it rewards bold bets, of which one lucky bar can decide. An account
+has the market's own returns in another order: buy-and-hold earns the same in all of them at the same
+volatility, so that neither drift nor wild bars can make a difference, only what the agent does with their
+order. Final wealth would do as well, but it rewards bold bets, of which one lucky bar can decide. An account
 that never trades has the ratio 0. Volatility that comes in clusters is lost in the shuffling too; blocks keep
 most of it, at the price that the copies keep what can be predicted within a block.
 """

@@ -2,14 +2,15 @@
 
 A bar is the tuple open / last close, high / open, low / open, close / open and volume. Their order is drawn
 anew, so that each bar keeps its shape and each part its total return, and what one bar told about the next is
-lost (Aronson 2006, chapter 6; Masters 2018, section 1.2 permutes gaps and bodies apart). All symbols follow one order, which
-keeps what they have to do with each other. Times stay where they are.
+lost (after Masters 2018, who shuffles gaps and bodies apart). All symbols follow one order, which keeps what
+they have to do with each other. Times stay where they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def permuted(bars: Bars, cuts: Sequence[int], generator: np.random.Generator, *,
         )
     order = np.arange(len(bars))
     bounds = [1, *(cut for cut in cuts if 1 < cut < len(bars)), len(bars)]
-    for first, stop in zip(bounds, bounds[1:], strict=False):
+    for first, stop in pairwise(bounds):
         order[first:stop] = first + _order(stop - first, block, generator)
     return _in_order(bars, order)
 

@@ -12,12 +12,12 @@ from html import escape
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.backtest.walkforward import FoldResult
 from tradebot.core import InputError
 from tradebot.prices.dates import spelled
 from tradebot.stats.bootstrap import Interval
@@ -130,8 +130,8 @@ def summary(backtests: Sequence[Backtest]) -> Table:
     return table
 
 
-def folds(results: pd.DataFrame, seams: str) -> Table:
-    """What each fold of a walk-forward earned, for a terminal of 80 columns; `results` as `FoldResult` says."""
+def folds(results: Sequence[FoldResult], seams: str) -> Table:
+    """What each fold of a walk-forward earned, for a terminal of 80 columns."""
     table = Table(
         title=Text(
             f"Folds: trained on the bars before, tested out of sample, positions {seams} at the seams"
@@ -146,7 +146,7 @@ def folds(results: pd.DataFrame, seams: str) -> Table:
         table.add_column(column)
     for column in ("return", "Sharpe", BENCHMARK):
         table.add_column(column, justify="right")
-    for number, of in enumerate(results.itertuples(), 1):
+    for number, of in enumerate(results, 1):
         table.add_row(
             str(number),
             f"{of.train_start[:10]}..{of.train_end[:10]}",
