@@ -32,6 +32,7 @@ from tests.benchmarks import (
     startup,
     stepping,
     training,
+    walkforward,
 )
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
@@ -48,8 +49,9 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "spread": spread.table,
     "navigation": navigation.table,
     "robots": navigation.speed,
+    "walkforward": walkforward.table,
 }
-SLOW = ("learning", "ablation", "navigation", "teams", "spread")  # only when named
+SLOW = ("learning", "ablation", "navigation", "teams", "spread", "walkforward")  # only when named
 WIDTH = 110  # columns of a terminal or file, at least, for tables by row
 CALIBRATE = "calibrate"
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
