@@ -216,6 +216,27 @@ def test_what_is_wrong_is_said_in_a_line(cli: Cli, words: tuple[Any, ...], menti
     assert mention in answer.err
 
 
+def test_several_symbols_walk_forward_as_one_portfolio(cli: Cli) -> None:
+    words = ("--symbols", "AAPL,IBM", "--folds", 2, "--train", "1y", "--test", "6mo", "--actions", "weights")
+    small = ("--steps", 300, "--seeds", 2, "--learning-starts", 100, "--batch", 16, "--hidden", 8)
+    answer = cli("walkforward", "sac", *words, *small, "--seams", "closed", "--expanding", "--json")
+    assert answer.code == 0
+    told = json.loads(answer.out)
+    assert told["symbols"] == ["AAPL", "IBM"] and len(told["folds"]) == 2
+    assert told["folds"][0]["train_start"] == told["folds"][1]["train_start"]
+
+
+def test_a_null_test_of_a_run_uses_the_code_that_the_run_kept(cli: Cli) -> None:
+    Path("mine.py").write_text(
+        "import numpy as np\ndef shape(bars):\n    return np.log(bars.close / bars.open)\n"
+    )
+    words = ("train", "a2c", "--data", "prices.csv", *SMALL, "--end", "2001-11-30", "--name", "run")
+    assert cli(*words, "--features", "mine.py:shape,position").code == 0
+    Path("mine.py").unlink()
+    assert cli("nulltest", "run", "--markets", 1, "--name", "null").code == 0
+    np.testing.assert_equal(member("null", 0, 4), member("run", 0, 2))
+
+
 def test_results_show_themselves_in_a_notebook() -> None:
     walk = tradebot.walk_forward(
         "a2c", data="prices.csv", folds=2, train="100bars", test="40bars", steps=100, seeds=1, window=20
