@@ -32,6 +32,7 @@ from tradebot.evidence.configs import NullTestConfig
 from tradebot.evidence.nulltest import NullTest
 from tradebot.market.env import TradingEnv
 from tradebot.prices.bars import Bars
+from tradebot.report import nulltest as picture
 from tradebot.report import plots
 from tradebot.rl import loop
 
@@ -52,7 +53,7 @@ class NullTestResult:
 
     def plot(self) -> Picture:
         """What was measured on the copies, and where the market stands among them."""
-        return Picture(plots.null(self.test.real, self.test.copies, nulltest.STATISTIC, self.p_value))
+        return Picture(picture.figure(self.test))
 
     def to_dict(self) -> dict[str, Any]:
         """What `nulltest --json` prints."""

@@ -311,19 +311,3 @@ def frame(axes: Axes) -> None:
 def _plain(text: str) -> str:
     """Text in which matplotlib finds no formula."""
     return text.replace("$", r"\$")
-
-
-def null(real: float, copies: Sequence[float], statistic: str, p_value: float) -> Figure:
-    """A histogram of what was measured on shuffled copies, with the market itself."""
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.hist(copies, bins="auto" if len(copies) > 100 else 12, color=PALE, edgecolor=GREY, label="shuffled")
-    axes.plot(copies, np.zeros(len(copies)), "|", color=GREY, markersize=12)
-    axes.axvline(real, color=BLUE, linewidth=2.4, label="the market")
-    axes.set_xlabel(statistic)
-    axes.set_ylabel("copies")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"Null test: p = {p_value:.3g}", loc="left")
-    axes.legend(frameon=False)
-    frame(axes)
-    return figure
