@@ -20,10 +20,10 @@ from tradebot.api.prices import load
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array
 from tradebot.evidence.nulltest import NullTest
+from tradebot.evidence.verdict import EDGE, judge
 from tradebot.market.permuted import permuted
 from tradebot.market.synthetic import read
 from tradebot.prices.bars import Bars
-from tradebot.stats import metrics, sharpe
 
 LEARNED, TESTED = 3_000, 1_000  # bars
 WARMUP = 60  # bars before, enough for the features
@@ -86,11 +86,9 @@ def shuffled(seed: int) -> Bars:
 
 
 KINDS = {
-    "gbm": Kind(
-        lambda seed: daily(f"gbm?sigma=0.01&mu={(seed % 2) * 3e-4}&seed={1000 + seed}"), False, 1 / 3
-    ),
-    "garch": Kind(garch, False, 1 / 3),
-    "shuffled": Kind(shuffled, False, 1 / 3),
+    "gbm": Kind(lambda seed: daily(f"gbm?sigma=0.01&mu={(seed % 2) * 3e-4}&seed={1000 + seed}"), False, 0.34),
+    "garch": Kind(garch, False, 0.33),
+    "shuffled": Kind(shuffled, False, 0.33),
     "ar1": Kind(lambda seed: daily(f"ar1?phi=0.2&sigma=0.01&seed={1000 + seed}"), True, 1 / 2),
     "regime": Kind(lambda seed: daily(f"regime?mu=0.002&q=0.4&seed={1000 + seed}"), True, 1 / 2),
 }
@@ -103,8 +101,7 @@ def plan(**settings: object) -> Experiment:
 
 def decide(tested: Backtest, null: NullTest) -> bool:
     """Whether the verdict is `edge`."""
-    of = sharpe.estimate(metrics.returns(tested.ensemble.equity))
-    return null.p_value <= 0.05 and sharpe.probabilistic(of) >= 0.95
+    return judge(tested, null=null.p_value).verdict == EDGE
 
 
 def counted(kind: Kind, seeds: Sequence[int], of: Experiment) -> Count:

@@ -57,6 +57,7 @@ def test_a_walk_forward_tells_its_folds_and_what_they_earned_together(cli: Cli) 
         (dates[cut - 100], dates[cut - 2], dates[cut]) for cut in (180, 220, 260)
     ]
     assert told["span"] == {"start": f"{dates[180]}T00:00:00", "end": f"{dates[299]}T00:00:00", "bars": 120}
+    assert told["verdict"]["trials"] == 1 and answer.out.startswith("Verdict: ")
     assert not told["in_sample"] and len(told["members"]) == 2
     growth = np.prod([1 + fold["total_return"] for fold in told["folds"]])
     assert growth - 1 == pytest.approx(told["ensemble"]["total_return"])
@@ -164,7 +165,9 @@ def test_a_null_test_of_a_run_learns_the_same_on_its_market_and_tests_the_bars_a
     assert told["p_value"] == (1 + sum(copy >= told["real"] for copy in told["copies"])) / 4
     assert Path("runs/null/nulltest.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(Path("runs/null/nulltest.json").read_text()) == told
+    assert told["verdict"]["null_p"] == told["p_value"] and told["verdict"]["trials"] == 1
     backtest = json.loads(cli("backtest", "run", "--json").out)
+    assert (backtest["verdict"]["trials"], backtest["verdict"]["looks"]) == (1, 2)  # it is the same trial
     real = json.loads(next(Path("runs/null/backtests").glob("*/metrics.json")).read_text())
     assert real["ensemble"] == backtest["ensemble"]
 
@@ -172,6 +175,7 @@ def test_a_null_test_of_a_run_learns_the_same_on_its_market_and_tests_the_bars_a
 def test_a_null_test_prints_where_the_market_stands(cli: Cli) -> None:
     answer = cli(*NULL, "--name", "null")
     assert answer.code == 0
+    assert "Verdict: " in answer.out and "Null test: p =" in answer.out
     assert "of 3 shuffled copies" in answer.out and "take --markets 19" in answer.out
     assert cli("report", "null").code == 0
 

@@ -11,7 +11,7 @@ from tradebot import files, runs
 from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.api.backtesting import baseline_requests, check_trades, facts_of
-from tradebot.api.bookkeeping import note
+from tradebot.api.bookkeeping import judged, note
 from tradebot.api.experiment import Experiment, experiment
 from tradebot.api.members import check_finite
 from tradebot.api.observing import observe
@@ -75,6 +75,7 @@ class NullTestResult:
             "copies": list(self.test.copies),
             "rank": self.test.rank,
             "p_value": self.p_value,
+            "verdict": self.result.verdict and self.result.verdict.to_dict(),
             **settings.model_dump(include={"markets", "block", "shuffle"}),
             "files": {name: str(path) for name, path in self.files.items()},
         }
@@ -195,14 +196,16 @@ def _tested(run: Run, open_seal: bool, command: str) -> NullTestResult:
         _backtest(plan, part, asked, run.name, with_baselines=k == 0)
         for k, (part, asked) in enumerate(zip(made.parts, requests, strict=True))
     ]
-    note(tests[0], run, kind="nulltest", open_seal=open_seal)
+    recorded = note(tests[0], run, kind="nulltest", open_seal=open_seal)
     test = _null_test(tests)
+    verdict = judged(tests[0], recorded, null=test.p_value)
     told = facts_of(run, None, command)
     told["null test"] = (
         f"p = {test.p_value:.3g}: rank {test.rank} among the market and {len(test.copies)} shuffled copies,"
         f" by the {nulltest.STATISTIC}"
     )
-    result = NullTestResult(test, BacktestResult(tests[0], told, run, doubts=doubts), run)
+    tested = BacktestResult(tests[0], told, run, doubts=doubts, verdict=verdict)
+    result = NullTestResult(test, tested, run)
     result.save()
     return result
 

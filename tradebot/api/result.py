@@ -16,8 +16,10 @@ from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
 from tradebot.backtest.walkforward import FoldResult
+from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
 from tradebot.report import page, plots, tables
+from tradebot.report.verdict import verdict_html
 from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import spread
 
@@ -34,6 +36,7 @@ class BacktestResult:
         doubts: str = "",  # what is worth a look in the prices, see `prices.quality`
         *,
         folds: Sequence[FoldResult] = (),  # of a walk-forward
+        verdict: Verdict | None = None,  # whether it shows an edge
     ) -> None:
         self.backtest = backtest
         self.facts = facts
@@ -41,6 +44,7 @@ class BacktestResult:
         self.warning = warning
         self.doubts = doubts
         self.folds = tuple(folds)
+        self.verdict = verdict
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -107,6 +111,7 @@ class BacktestResult:
             },
             "prices": test.bars.kind,
             "in_sample": test.in_sample,
+            "verdict": self.verdict and self.verdict.to_dict(),
             "warning": self.warning or None,
             "doubts": self.doubts or None,
             "cash": float(test.ensemble.equity[0]),
@@ -150,7 +155,8 @@ class BacktestResult:
         return f"BacktestResult({tables.label(test)} on {test.bars.who}, {test.bars.span})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{tables.summary_html([self.backtest])}"
+        told = verdict_html(self.backtest, self.verdict) if self.verdict else ""
+        return f"<p>{escape(repr(self))}</p>{told}{tables.summary_html([self.backtest])}"
 
 
 def figures(results: Sequence[BacktestResult]) -> dict[str, tuple[str, bytes]]:
@@ -193,6 +199,7 @@ def render(
         [result.backtest for result in results],
         title=title,
         facts=facts,
+        verdicts=[result.verdict for result in results],
         still=pictures["comparison.png" if len(results) > 1 else "equity.png"],
         learning=dict(picture for name, picture in pictures.items() if name.endswith("learning.png")) or None,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from tradebot import runs
 from tradebot.api.backtesting import baseline_requests, facts_of
-from tradebot.api.bookkeeping import note
+from tradebot.api.bookkeeping import judged, note
 from tradebot.api.experiment import experiment
 from tradebot.api.parts import Prepared, prepared
 from tradebot.api.prices import approved
@@ -88,7 +88,7 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
         in_sample=False,
         short=plan.market.actions in ("long-short", "weights"),
     )
-    note(tested, run, kind="walkforward", open_seal=open_seal)
+    recorded = note(tested, run, kind="walkforward", open_seal=open_seal)
     results = walkforward.results(bars, folds, tested)
     told = facts_of(run, None, command)
     walk = plan.walkforward
@@ -99,7 +99,7 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
         f" {walk.seams} at the seams"
     )
     told |= {f"fold {k}": _told(fold) for k, fold in enumerate(results, 1)}
-    result = BacktestResult(tested, told, run, doubts=doubts, folds=results)
+    result = BacktestResult(tested, told, run, doubts=doubts, verdict=judged(tested, recorded), folds=results)
     dates = "-".join(spelled(bars.timestamps[bar])[:10].replace("-", "") for bar in (first, last))
     result.save(run.folder / "backtests" / f"walkforward-{dates}", numbered=True)
     return result

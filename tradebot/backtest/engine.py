@@ -306,6 +306,13 @@ def run(
     )
 
 
+def replay(of: Backtest, requests: Array, costs: Costs) -> Array:
+    """Equity [K, T] of requests [K, T, A] on the bars of a backtest, by its rules, at other costs."""
+    terms = kernel.terms(costs, of.market)
+    cash = of.market.cash
+    return kernel.simulate(*quotes(of.bars, costs), requests, cash, terms, RUIN * cash).equity
+
+
 def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     """What each member asks for at every bar of the environment's span, without exploring: [M, T, A].
 
