@@ -24,7 +24,7 @@ test: $(DEV)  ## all tests but long trainings, the notebooks among them
 bench: $(BENCH)  ## how fast it is, beside other libraries
 	$(BIN)/python -m tests.benchmarks
 
-calibrate: $(BENCH)  ## how often the verdict is `edge` where there is none, and where there is one: half an hour
+calibrate: $(BENCH)  ## how often the verdict is `edge` where there is none, and where there is one: some ten minutes
 	$(BIN)/python -m tests.benchmarks calibrate
 
 bench-learning: $(BENCH)  ## long trainings; every agent on classic control and known markets: hours
