@@ -49,6 +49,8 @@ def work(run_or_agent: str = "", *, json: bool, **words: Any) -> None:
 def _print(result: NullTestResult) -> None:
     from tradebot.report import verdict
 
+    if result.result.verdict:
+        print(verdict.paragraph(result.result.backtest, result.result.verdict) + "\n")
     test = result.test
     n = len(test.copies)
     print(f"{result.run.name}: {result.result.backtest.bars.who}, {result.result.backtest.bars.span}")
@@ -56,8 +58,6 @@ def _print(result: NullTestResult) -> None:
     of_copies = f"of {n} shuffled copies: median {median:.2f}, best {best:.2f}"
     print(f"Sharpe ratio after costs: {test.real:.2f}; {of_copies}")
     print(f"p = {test.p_value:.3g}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
-    if result.result.verdict:
-        print(verdict.paragraph(result.result.backtest, result.result.verdict))
     print(f"Picture: {result.files['nulltest.png']}")
     print(f"Report: {result.files['report.html']}")
 
