@@ -1,6 +1,7 @@
 """`tradebot ledger`: what was tried is listed for a person and a program, and what is sealed stays closed."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +24,11 @@ def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def backtested(rule: str = "sma_cross", **settings: object) -> tradebot.BacktestResult:
+    """On no record but one of its own, so that a test can put it on record by itself."""
     settings = {"symbols": "AAPL", "start": "2010", **settings}
-    return tradebot.backtest(rule, save=False, **settings)
+    with pytest.MonkeyPatch.context() as environment, tempfile.TemporaryDirectory() as aside:
+        environment.setenv("TRADEBOT_LEDGER", str(Path(aside) / "ledger.sqlite"))
+        return tradebot.backtest(rule, save=False, **settings)
 
 
 def test_an_empty_ledger_says_so_and_is_not_made(cli: Cli, own_ledger: Path) -> None:
