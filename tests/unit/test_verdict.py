@@ -39,7 +39,7 @@ def ruled(annual: float, n: int, sr0: float = 0.0, **terms: object) -> tuple[str
 
 
 def said(r: Array, market: Array) -> str:
-    """Of an account and of buy-and-hold [n], with the plain interval of the ratio in the bootstrap's place."""
+    """Of an account and of buy-and-hold [n], with a plain interval instead of the bootstrap's."""
     cash, beside = over(r, DAYS), over(beyond(r, market), DAYS)
     return rule(cash, beside, len(r), DAYS, orders=100, below_cash=cash.high < 0)[0]
 

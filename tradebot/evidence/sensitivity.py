@@ -98,20 +98,20 @@ def break_even(tested: Backtest) -> tuple[float, float]:
 def regimes(equity: Array, market: Array, periods: float) -> tuple[Regime, ...]:
     """Equity and buy-and-hold [T] by the kind of market.
 
-    Over a quarter of a year around a bar, the log return of buy-and-hold is held against its volatility there: more
-    than one deviation up is bull, more than one down bear, the rest sideways. Volatility, over a month around
-    it, is high above the median of all bars.
+    Over a quarter of a year around a bar, the log return of buy-and-hold is held against its volatility
+    there: more than one deviation up is bull, more than one down bear, the rest sideways. Volatility, over a
+    month around it, is high above the median of all bars.
     """
     growth = np.diff(np.log(np.maximum(market, np.finfo(float).tiny)))
     if len(growth) < 2:
         return ()
     moved, deviation, width = _around(growth, periods / 4)
-    trend = moved / np.where(deviation > 0, deviation * np.sqrt(width), np.inf)
+    usual = deviation * np.sqrt(width)
     wild = _around(growth, periods / 12)[1]
     chosen = {
-        "bull": trend > 1,
-        "bear": trend < -1,
-        "sideways": np.abs(trend) <= 1,
+        "bull": moved > usual,
+        "bear": moved < -usual,
+        "sideways": np.abs(moved) <= usual,
         "high volatility": wild > np.median(wild),
         "low volatility": wild <= np.median(wild),
     }
