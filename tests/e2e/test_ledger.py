@@ -163,7 +163,8 @@ def test_a_backtest_is_on_record_before_it_is_shown_and_looks_are_counted(cli: C
 
 
 def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, tmp_path: Path) -> None:
-    cli("ledger", "seal", "2012", "--symbols", "AAPL")
+    sealed = cli("ledger", "--seal", "2012-01-01", "--symbols", "AAPL")
+    assert sealed.out == "Sealed: AAPL from 2012-01-01 on\n"
     words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010", "--out", str(tmp_path / "out"))
     code, out, err = cli(*words)
     assert (code, out) == (2, "")
