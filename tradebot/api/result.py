@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
 from tradebot.backtest.walkforward import FoldResult
+from tradebot.evidence.sensitivity import Sensitivity, sensitivity
 from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
 from tradebot.report import page, plots, tables
@@ -56,6 +58,11 @@ class BacktestResult:
     def in_sample(self) -> bool:
         """Whether some or all of the bars were trained on."""
         return self.backtest.in_sample
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """What it hangs on: costs, regimes, start dates."""
+        return sensitivity(self.backtest)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -112,6 +119,7 @@ class BacktestResult:
             "prices": test.bars.kind,
             "in_sample": test.in_sample,
             "verdict": self.verdict and self.verdict.to_dict(),
+            "sensitivity": self.sensitivity.to_dict(),
             "warning": self.warning or None,
             "doubts": self.doubts or None,
             "cash": float(test.ensemble.equity[0]),
@@ -200,6 +208,7 @@ def render(
         title=title,
         facts=facts,
         verdicts=[result.verdict for result in results],
+        hinges=[result.sensitivity for result in results],
         still=pictures["comparison.png" if len(results) > 1 else "equity.png"],
         learning=dict(picture for name, picture in pictures.items() if name.endswith("learning.png")) or None,
     )

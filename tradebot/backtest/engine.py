@@ -306,9 +306,9 @@ def run(
     )
 
 
-def replay(of: Backtest, requests: Array, costs: Costs) -> Array:
-    """Equity [K, T] of requests [K, T, A] on the bars of a backtest, by its rules, at other costs."""
-    terms = kernel.terms(costs, of.market)
+def replay(of: Backtest, requests: Array, costs: Costs, market: TradingConfig | None = None) -> Array:
+    """Equity [K, T] of requests [K, T, A] on the bars of a backtest, at other costs."""
+    terms = kernel.terms(costs, market or of.market)
     cash = of.market.cash
     return kernel.simulate(*quotes(of.bars, costs), requests, cash, terms, RUIN * cash).equity
 

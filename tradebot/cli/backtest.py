@@ -88,11 +88,12 @@ def backtest(
         return
     from rich.console import Console
 
-    from tradebot.report import tables, verdict
+    from tradebot.report import sensitivity, tables, verdict
 
     if result.verdict:
         print(verdict.paragraph(result.backtest, result.verdict) + "\n")
     Console().print(tables.summary([result.backtest]))
+    print(sensitivity.line(result.sensitivity))
     print(f"Report: {result.files['report.html']}")
 
 

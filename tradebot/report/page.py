@@ -17,12 +17,14 @@ import numpy as np
 from bokeh.resources import Resources
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.evidence.sensitivity import Sensitivity
 from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 from tradebot.report.chart import Block, charts
 from tradebot.report.history import monthly_html, trades_html
+from tradebot.report.sensitivity import section
 from tradebot.report.tables import baselines, label, readable, show, span, summary_html
 from tradebot.report.template import ACCOUNT, LEARNING, PAGE, SCRIPT
 from tradebot.report.verdict import verdict_html
@@ -42,11 +44,12 @@ def render(
     still: tuple[str, bytes] | None = None,
     learning: Mapping[str, bytes] | None = None,
     verdicts: Sequence[Verdict | None] = (),
+    hinges: Sequence[Sensitivity] = (),
 ) -> str:
     """The page.
 
     facts: how the result came about, name -> value; commands are shown as such. still: caption and PNG for a
-    reader without JavaScript. learning: caption -> PNG. verdicts: one
+    reader without JavaScript. learning: caption -> PNG. verdicts, hinges: one
     for each backtest, if any. The same arguments give the same characters. Raises
     InputError if the backtests are of different bars.
     """
@@ -62,7 +65,8 @@ def render(
         findings=_findings(backtests, verdicts),
         still=f"<noscript>\n{_figure(escape(still[0]), still[1])}\n</noscript>" if still else "",
         chart=_chart(first, _HINT),
-        table=summary_html(backtests),
+        table=summary_html(backtests)
+        + "".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
         accounts="\n".join(
             _account(test, block, file_prefix(test, backtests))
             for test, block in itertools.zip_longest(backtests, others)

@@ -56,7 +56,7 @@ def _ratio(of: Ratio) -> str:
     if math.isnan(of.value):
         return "undefined"
     interval = "" if math.isnan(of.low) else f"95 % interval {of.low:.2f} to {of.high:.2f}, "
-    return f"{of.value:.2f} ({interval}deflated probability {of.dsr:.2f})"
+    return f"{of.value:.2f} ({interval}deflated probability {of.dsr:.3f})"
 
 
 def _years(number: float) -> str:
