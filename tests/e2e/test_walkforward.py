@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,8 @@ def test_what_a_study_has_learned_is_no_agent(cli: Cli) -> None:
         assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
         assert "walkforward" in answer.err
     assert cli("train", "a2c", "--config", "runs/walk/config.toml", "--name", "plain").code == 0
+    shutil.rmtree("runs/walk/backtests")
+    assert "tradebot walkforward --resume runs/walk" in cli("report", "walk").err
     assert runs.read(Path("runs/plain")).config.get("walkforward") is None
 
 

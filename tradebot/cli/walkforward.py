@@ -30,7 +30,7 @@ def work(agent: str = "", *, json: bool, **words: Any) -> None:
 def _print(result: BacktestResult) -> None:
     from rich.console import Console
 
-    from tradebot.report import tables, verdict
+    from tradebot.report import sensitivity, tables, verdict
 
     assert result.run is not None
     walk = result.run.experiment.walkforward
@@ -40,6 +40,7 @@ def _print(result: BacktestResult) -> None:
     Console().print(tables.folds(result.folds, walk.seams))
     print()
     Console().print(tables.summary([result.backtest]))
+    print(sensitivity.line(result.sensitivity))
     print(f"Report: {result.files['report.html']}")
 
 
