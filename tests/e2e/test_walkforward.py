@@ -223,6 +223,14 @@ def test_what_is_wrong_is_said_in_a_line(cli: Cli, words: tuple[Any, ...], menti
     assert mention in answer.err
 
 
+def test_a_run_with_prioritized_windows_is_refused(cli: Cli) -> None:
+    words = ("train", "a2c", "--data", "prices.csv", *SMALL, "--end", "2001-11-30", "--per", "--name", "run")
+    assert cli(*words).code == 0
+    answer = cli("nulltest", "run", "--name", "null")
+    assert (answer.code, answer.err.count("\n")) == (2, 1) and "a nulltest has several" in answer.err
+    assert not Path("runs/null").exists()
+
+
 def test_several_symbols_walk_forward_as_one_portfolio(cli: Cli) -> None:
     words = ("--symbols", "AAPL,IBM", "--folds", 2, "--train", "1y", "--test", "6mo", "--actions", "weights")
     small = ("--steps", 300, "--seeds", 2, "--learning-starts", 100, "--batch", 16, "--hidden", 8)

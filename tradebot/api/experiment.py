@@ -131,11 +131,8 @@ def experiment(
         chosen["agent"] = DISCOUNT | chosen["agent"]
     built: dict[str, Any] = {name: build(model, chosen[name]) for name, model in models.items()}
     made = Experiment(**built)
-    if study and isinstance(made.agent, WindowsConfig) and made.agent.per:
-        raise InputError(
-            f"--per prioritizes the price windows of one market, and a {study} has several: leave it out, or"
-            " take dqn, which prioritizes transitions"
-        )
+    if study:
+        check_study(made)
     if not made.is_trading:
         if study:
             raise InputError(f"there is no {study} of {made.run.env}: it is for {TRADING}")
@@ -143,6 +140,15 @@ def experiment(
             made.run.env, [key for name in _OF_TRADING for key in (*toml.get(name, {}), *given[name])]
         )
     return made
+
+
+def check_study(plan: Experiment) -> None:
+    """Raise InputError for an agent that cannot learn in several markets."""
+    if isinstance(plan.agent, WindowsConfig) and plan.agent.per:
+        raise InputError(
+            f"--per prioritizes the price windows of one market, and a {plan.command} has several: leave it"
+            " out, or take dqn, which prioritizes transitions"
+        )
 
 
 def of_run(agent: str, toml: Mapping[str, Any], file: str) -> Experiment:

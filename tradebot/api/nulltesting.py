@@ -12,7 +12,7 @@ from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.api.backtesting import baseline_requests, check_trades, facts_of
 from tradebot.api.bookkeeping import judged, note
-from tradebot.api.experiment import Experiment, experiment
+from tradebot.api.experiment import Experiment, check_study, experiment
 from tradebot.api.members import check_finite
 from tradebot.api.observing import observe
 from tradebot.api.parts import Part, learning_env, prepared, shuffled
@@ -180,7 +180,9 @@ def _of_run(run: str | Path | Run, settings: dict[str, Any]) -> tuple[Experiment
             f"{', '.join(idle)}: {run.name} is tested with the settings that it was trained with; give an"
             " agent to test others"
         )
-    return run.experiment._replace(nulltest=build(NullTestConfig, given)), run.code
+    plan = run.experiment._replace(nulltest=build(NullTestConfig, given))
+    check_study(plan)
+    return plan, run.code
 
 
 def _tested(run: Run, open_seal: bool, command: str) -> NullTestResult:
