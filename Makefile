@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev-installed
 BENCH := $(VENV)/.bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-learning lint types check clean
+.PHONY: help setup demo test bench calibrate bench-learning lint types check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(DEV)  ## all tests but long trainings, the notebooks among them
 
 bench: $(BENCH)  ## how fast it is, beside other libraries
 	$(BIN)/python -m tests.benchmarks
+
+calibrate: $(BENCH)  ## how often the verdict is `edge` where there is none, and where there is one: some ten minutes
+	$(BIN)/python -m tests.benchmarks calibrate
 
 bench-learning: $(BENCH)  ## long trainings; every agent on classic control and known markets: hours
 	$(BIN)/python -m pytest -m learning -n 2 --dist worksteal

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         FetchResult,
         InputError,
         LedgerResult,
+        NullTestResult,
         Play,
         Run,
         Signal,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         fetch,
         ledger,
         load,
+        null_test,
         open_run,
         play,
         report,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         seal,
         signal,
         train,
+        walk_forward,
     )
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "FetchResult",
     "InputError",
     "LedgerResult",
+    "NullTestResult",
     "Play",
     "Run",
     "Signal",
@@ -49,6 +53,7 @@ __all__ = [
     "fetch",
     "ledger",
     "load",
+    "null_test",
     "open_run",
     "play",
     "report",
@@ -56,6 +61,7 @@ __all__ = [
     "seal",
     "signal",
     "train",
+    "walk_forward",
 ]
 
 

@@ -1,7 +1,8 @@
 """Run all benchmarks, or those named on the command line, and print their tables.
 
 `control` and `optima` take hours: they run only when named, and words behind them choose rows, e.g.
-`control ppo CartPole-v1` or `optima leak`.
+`control ppo CartPole-v1` or `optima leak`. So does `calibrate`, of minutes: a number behind it says how many
+markets without an edge there are, half as many have one, and words choose kinds, e.g. `calibrate 20 gbm ar1`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rich.table import Table
 from tests.benchmarks import (
     ablation,
     backtests,
+    calibration,
     classic_control,
     learning,
     multiagent,
@@ -30,6 +32,7 @@ from tests.benchmarks import (
     startup,
     stepping,
     training,
+    walkforward,
 )
 
 BENCHMARKS: dict[str, Callable[[], Table]] = {
@@ -46,9 +49,11 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "spread": spread.table,
     "navigation": navigation.table,
     "robots": navigation.speed,
+    "walkforward": walkforward.table,
 }
-SLOW = ("learning", "ablation", "navigation", "teams", "spread")  # only when named
+SLOW = ("learning", "ablation", "navigation", "teams", "spread", "walkforward")  # only when named
 WIDTH = 110  # columns of a terminal or file, at least, for tables by row
+CALIBRATE = "calibrate"
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 
 
@@ -57,6 +62,9 @@ def main(names: list[str]) -> None:
     wide = Console(width=max(console.width, WIDTH))
     packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "typer"))
     console.print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n")
+    if names[:1] == [CALIBRATE]:
+        calibrate(names[1:], wide)
+        return
     if names and names[0] in BY_ROW:
         wide.print(by_row(BY_ROW[names[0]], names[1:], wide), "")
         return
@@ -64,6 +72,16 @@ def main(names: list[str]) -> None:
         with console.status(f"{name} ..."):
             table = BENCHMARKS[name]()
         console.print(table, "")
+
+
+def calibrate(words: Sequence[str], console: Console) -> None:
+    """Each line is told as soon as it is known."""
+    numbers = [int(word) for word in words if word.isdecimal()]
+    kinds = [word for word in words if not word.isdecimal()]
+    if wrong := [kind for kind in kinds if kind not in calibration.KINDS]:
+        sys.exit(f"no kind of market {', '.join(wrong)}: choose from {', '.join(calibration.KINDS)}")
+    for line in calibration.lines(numbers[0] if numbers else 200, kinds):
+        console.print(line, highlight=False)
 
 
 def by_row(module: ModuleType, words: Sequence[str], console: Console) -> Table:
@@ -91,7 +109,13 @@ def processor() -> str:
 
 if __name__ == "__main__":
     asked = sys.argv[1:]
-    wrong = [] if asked[:1] and asked[0] in BY_ROW else [name for name in asked if name not in BENCHMARKS]
+    wrong = (
+        []
+        if asked[:1] and asked[0] in (*BY_ROW, CALIBRATE)
+        else [name for name in asked if name not in BENCHMARKS]
+    )
     if wrong:
-        sys.exit(f"no benchmark {', '.join(wrong)}: choose from {', '.join([*BENCHMARKS, *BY_ROW])}")
+        sys.exit(
+            f"no benchmark {', '.join(wrong)}: choose from {', '.join([*BENCHMARKS, *BY_ROW, CALIBRATE])}"
+        )
     main(asked)

@@ -1,6 +1,7 @@
 """`tradebot ledger`: what was tried is listed for a person and a program, and what is sealed stays closed."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,12 @@ def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def backtested(rule: str = "sma_cross", **settings: object) -> tradebot.BacktestResult:
+def backtested(rule: str | tradebot.Run | None = "sma_cross", **settings: object) -> tradebot.BacktestResult:
+    """On no record but one of its own, so that a test can put it on record by itself."""
     settings = {"symbols": "AAPL", "start": "2010", **settings}
-    return tradebot.backtest(rule, save=False, **settings)
+    with pytest.MonkeyPatch.context() as environment, tempfile.TemporaryDirectory() as aside:
+        environment.setenv("TRADEBOT_LEDGER", str(Path(aside) / "ledger.sqlite"))
+        return tradebot.backtest(rule, save=False, **settings)
 
 
 def test_an_empty_ledger_says_so_and_is_not_made(cli: Cli, own_ledger: Path) -> None:
@@ -62,11 +66,11 @@ def test_trials_are_listed_with_how_often_they_were_looked_at(cli: Cli, own_ledg
 
 
 def test_a_run_is_one_trial_with_its_seeds_and_none_on_the_bars_of_its_training(run: tradebot.Run) -> None:
-    result = tradebot.backtest(run, save=False)
+    result = backtested(run, symbols=(), start=None)
     assert note(result.backtest, run) == (1, 1, 1, 0, ())
-    dearer = tradebot.backtest(run, save=False, commission_bps=50)
+    dearer = backtested(run, symbols=(), start=None, commission_bps=50)
     assert note(dearer.backtest, run) == (2, 1, 2, 1, ())
-    shorter = tradebot.backtest(run, save=False, end="2011")
+    shorter = backtested(run, symbols=(), start=None, end="2011")
     assert note(shorter.backtest, run) == (3, 2, 3, 0, ())
     assert note(tradebot.backtest(run, save=False, start="2009").backtest, run) is None
     kept = tradebot.ledger()
@@ -137,3 +141,46 @@ def test_a_damaged_ledger_is_refused_and_stays(cli: Cli, own_ledger: Path) -> No
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert str(own_ledger) in err and "damaged" in err
     assert own_ledger.stat().st_size == 5000
+
+
+def test_a_backtest_is_on_record_before_it_is_shown_and_looks_are_counted(cli: Cli, tmp_path: Path) -> None:
+    words = ("backtest", "sma_cross", "--symbols", "AAPL", "--start", "2010", "--baselines", "flat")
+    first, again = (
+        json.loads(cli(*words, "--json", "--out", str(tmp_path / name)).out) for name in ("a", "b")
+    )
+    assert (first["verdict"]["trials"], first["verdict"]["looks"], first["verdict"]["again"]) == (1, 1, 0)
+    assert (again["verdict"]["trials"], again["verdict"]["looks"], again["verdict"]["again"]) == (1, 2, 1)
+    for one in (first, again):
+        del one["verdict"], one["files"]
+    assert first == again
+    out = cli(*words, "--out", str(tmp_path / "c")).out
+    assert out.startswith("Verdict: ")
+    assert "1 trial and 3 looks" in out
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert '<p class="verdict"><strong>Verdict: ' in page
+    assert "Commission and half spread" in page
+    assert json.loads((tmp_path / "c" / "metrics.json").read_text())["verdict"]["looks"] == 3
+
+
+def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, tmp_path: Path) -> None:
+    sealed = cli("ledger", "--seal", "2012-01-01", "--symbols", "AAPL")
+    assert sealed.out == "Sealed: AAPL from 2012-01-01 on\n"
+    words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010", "--out", str(tmp_path / "out"))
+    code, out, err = cli(*words)
+    assert (code, out) == (2, "")
+    assert "--open-seal" in err and "--end 2011-12-31" in err
+    assert cli(*words, "--open-seal").code == 0
+    code, _, err = cli(*words, "--open-seal")
+    assert code == 2
+    assert "it opens once" in err
+
+
+def test_a_result_that_cannot_be_put_on_record_is_not_shown(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TRADEBOT_LEDGER", str(tmp_path / "file" / "ledger.sqlite"))
+    code, out, err = cli("backtest", "flat", "--symbols", "AAPL", "--out", str(tmp_path / "out"))
+    assert (code, out) == (1, "")
+    assert str(tmp_path / "file") in err
+    assert not (tmp_path / "out").exists()

@@ -140,6 +140,7 @@ def test_a_run_keeps_the_code_of_its_features_and_needs_the_file_no_more(cli: Cl
     Path("beside.py").unlink()
     after = json.loads(cli("backtest", "mine", "--json").out)
     assert before.pop("files") != after.pop("files")
+    assert after.pop("verdict")["again"] == before.pop("verdict")["again"] + 1  # the same trial
     assert before == after
     assert cli("signal", "mine", "--json").code == 0
 

@@ -17,6 +17,7 @@ Width = Annotated[int, Field(ge=1)]
 class Oven(Config):
     heat: float = Field(180.0, gt=0, le=300, description="Degrees")
     big_fan: bool = Field(False, description="Blow")
+    dry: bool = Field(False, description="Steam or not", json_schema_extra={"off": "steamed"})
     light: bool = Field(True, description="Shine")
     mode: Literal["bake", "grill"] = Field("bake", description="How")
     shelves: tuple[Width, ...] = Field((1, 2), description="Where")
@@ -68,6 +69,10 @@ def test_values_have_the_types_of_their_fields() -> None:
     expected = {"heat": 90.0, "big_fan": True, "light": False, "shelves": (3, 4), "mode": "grill", "door": ""}
     assert given == {"where": "", **expected}
     assert isinstance(given["heat"], float)
+
+
+def test_a_switch_may_have_a_word_for_off() -> None:
+    assert called("--steamed")["dry"] is False and called("--dry")["dry"] is True
 
 
 def test_the_first_of_two_fields_with_one_name_has_the_flag() -> None:

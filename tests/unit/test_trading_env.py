@@ -300,3 +300,30 @@ def test_bars_that_are_no_span_are_refused(first: int, last: int) -> None:
 def test_a_table_that_is_there_is_not_computed_again() -> None:
     table = features.table(MARKET, ("rsi",), 20)
     assert make(table=table).table is table
+
+
+# ---- accounts that go from one environment to the next
+
+
+@pytest.mark.parametrize("actions", ["long-flat", "long-short", "orders", "weights"])
+@pytest.mark.parametrize("market", [MARKET, TWO], ids=["one", "two"])
+def test_every_scheme_can_go_to_cash(actions: str, market: Bars) -> None:
+    world = make(market, actions=actions, seeds=(0, 1))
+    world.reset()
+    asked = world.requests(world.to_cash, world.accounts)
+    assert (asked == np.zeros((2, len(market.symbols)))).all()
+
+
+def test_an_account_that_is_taken_over_goes_on_as_if_nothing_had_happened() -> None:
+    whole, first, second = make(), make(last=60), make(first=60)
+    rng = np.random.default_rng(1)
+    moves = rng.integers(0, 3, (99, 1))
+    whole.reset()
+    first.reset()
+    for t in range(40):
+        seen, step = whole.step(moves[t]), first.step(moves[t])
+    obs = second.take_over(first.accounts_left)
+    assert (obs == step.next_obs).all() and (obs == seen.next_obs).all()
+    for t in range(40, 99):
+        one, other = whole.step(moves[t]), second.step(moves[t])
+        assert (one.next_obs == other.next_obs).all() and one.reward == other.reward

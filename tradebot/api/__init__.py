@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tradebot.api.demonstration import demo
     from tradebot.api.evaluating import evaluate
     from tradebot.api.fetching import FetchResult, fetch
+    from tradebot.api.nulltesting import NullTestResult, null_test
     from tradebot.api.playing import Play, play
     from tradebot.api.prices import load
     from tradebot.api.reporting import report
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tradebot.api.run import Run, open_run
     from tradebot.api.signalling import Signal, signal
     from tradebot.api.training import resume, train
+    from tradebot.api.walking import walk_forward
     from tradebot.core import InputError
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "FetchResult",
     "InputError",
     "LedgerResult",
+    "NullTestResult",
     "Play",
     "Run",
     "Signal",
@@ -39,6 +42,7 @@ __all__ = [
     "fetch",
     "ledger",
     "load",
+    "null_test",
     "open_run",
     "play",
     "report",
@@ -46,12 +50,14 @@ __all__ = [
     "seal",
     "signal",
     "train",
+    "walk_forward",
 ]
 _PLACES = {
     "BacktestResult": "tradebot.api.result",
     "FetchResult": "tradebot.api.fetching",
     "InputError": "tradebot.core",
     "LedgerResult": "tradebot.api.bookkeeping",
+    "NullTestResult": "tradebot.api.nulltesting",
     "Play": "tradebot.api.playing",
     "Run": "tradebot.api.run",
     "Signal": "tradebot.api.signalling",
@@ -61,6 +67,7 @@ _PLACES = {
     "fetch": "tradebot.api.fetching",
     "ledger": "tradebot.api.bookkeeping",
     "load": "tradebot.api.prices",
+    "null_test": "tradebot.api.nulltesting",
     "open_run": "tradebot.api.run",
     "play": "tradebot.api.playing",
     "report": "tradebot.api.reporting",
@@ -68,6 +75,7 @@ _PLACES = {
     "seal": "tradebot.api.bookkeeping",
     "signal": "tradebot.api.signalling",
     "train": "tradebot.api.training",
+    "walk_forward": "tradebot.api.walking",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tradebot import files, plugins, runs
+from tradebot.api.bookkeeping import judged, note
 from tradebot.api.experiment import TRADING
 from tradebot.api.observing import observe
 from tradebot.api.prices import approved, is_stock, resolve, unknown
@@ -19,6 +20,7 @@ from tradebot.api.threads import one_thread
 from tradebot.backtest import engine
 from tradebot.config import Config, build, distribute, listed
 from tradebot.core import Array, InputError
+from tradebot.evidence import ledger
 from tradebot.evidence.audit import check_causal
 from tradebot.market import synthetic
 from tradebot.market.configs import Broker, TradingConfig
@@ -44,6 +46,7 @@ def backtest(
     baselines: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     save: bool = True,
+    open_seal: bool = False,
     command: str = "",
     **terms: Any,
 ) -> BacktestResult:
@@ -55,8 +58,11 @@ def backtest(
     `strategy` is a function `file.py:name`, Bars -> target weights (see `strategies.own`); it is refused if
     it looks ahead. `prices` are "adjusted" or "raw". `baselines` are rules, by default those that
     suit the number of symbols. What comes out is written into the new folder `out`, by default one in the
-    run's own, unless `save` is False. Raises InputError for what cannot be tested, OSError if the
-    folder cannot be written.
+    run's own, unless `save` is False.
+
+    What is on unseen bars is put on record first, in the trial ledger, from which the verdict knows how much
+    was tried; `open_seal` opens bars that were sealed, once. Raises InputError for what cannot be tested and
+    for sealed bars, OSError if the ledger or the folder cannot be written: there is no result then.
 
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
@@ -71,8 +77,10 @@ def backtest(
     rivals = rules.baselines(len(bars.symbols)) if baselines is None else asked
     if run:
         start = start or _unseen(run, bars, end or None)
+        _check_seals(bars, start, end, open_seal, run)
         first, last, members = play(run, bars, market, paid, start, end or None)
     else:
+        _check_seals(bars, start, end, open_seal)
         first, last = span(bars, start or None, end or None, 0)
         members = {rule: _own(plugin, bars, first, last)} if plugin else _requests([rule], bars, first, last)
     tested = bars.rows(first, last)
@@ -88,16 +96,27 @@ def backtest(
     )
     is_own = run and not (symbols or data) and market.prices == run.experiment.market.prices
     warning = _changed(run, bars) if run and is_own else ""
-    facts = _facts(run, plugin, command)
+    facts = facts_of(run, plugin, command)
     if warning:
         facts[f"{made.name}: prices"] = warning
     if doubts:
         facts["worth a look"] = doubts
-    result = BacktestResult(made, facts, run, warning, doubts)
+    recorded = note(made, run, plugin, open_seal=open_seal)
+    result = BacktestResult(made, facts, run, warning, doubts, verdict=judged(made, recorded))
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)
     return result
+
+
+def _check_seals(
+    bars: Bars, start: str | None, end: str | None, open_seal: bool, run: Run | None = None
+) -> None:
+    """Raise InputError for sealed bars before they are traded. What was trained on opens no seal."""
+    tested = bars.rows(*span(bars, start or None, end or None, 0))
+    first, last = (str(stamp) for stamp in tested.timestamps[[0, -1]].astype("datetime64[s]"))
+    allowed = open_seal and not (run and overlaps(run, tested))
+    ledger.check_seals(ledger.place(), tested.symbols, first, last, open_seal=allowed)
 
 
 def _resolved(run_or_rule: str | Path | Run | None, strategy: str) -> tuple[str, Run | None]:
@@ -136,12 +155,22 @@ def _requests(names: Sequence[str], bars: Bars, first: int, last: int) -> dict[s
     return {name: rules.requests(rule, bars, first, last) for name, rule in known.items()}
 
 
+def baseline_requests(bars: Bars, first: int, last: int) -> dict[str, Array]:
+    """What the rules that suit as many symbols ask for at the bars first .. last."""
+    return _requests(rules.baselines(len(bars.symbols)), bars, first, last)
+
+
 def check_trades(run: Run, purpose: str) -> None:
     """Raise InputError for a run that has learned something else than to trade."""
     if not run.experiment.is_trading:
         raise InputError(
             f"{run.name} was trained on {run.experiment.run.env}, not for {TRADING}: there is nothing to"
             f" {purpose} (what it earns: tradebot evaluate {run.folder})"
+        )
+    if (study := run.experiment.command) != "train":
+        raise InputError(
+            f"{run.name} is a {study}, whose members were each trained in a market of their own: there is no"
+            f" one agent to {purpose} (its result: tradebot report {run.folder})"
         )
 
 
@@ -249,7 +278,7 @@ def overlaps(run: Run, tested: Bars) -> bool:
     )
 
 
-def _facts(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, str]:
+def facts_of(run: Run | None, strategy: Plugin | None, command: str) -> dict[str, str]:
     """How it came about, for the page."""
     facts = {"command": command} if command else {}
     if strategy:

@@ -15,6 +15,7 @@ from tradebot.config import listed
 from tradebot.evidence import ledger as book
 from tradebot.evidence.ledger import Recorded, Seal, Sealed
 from tradebot.evidence.trials import Entry, digest, evaluation, identity, to_row
+from tradebot.evidence.verdict import Verdict, judge
 from tradebot.market.configs import Broker
 from tradebot.plugins import Plugin
 from tradebot.prices.dates import first_and_last_day
@@ -108,6 +109,7 @@ def note(
     if run:
         sections = {name: config.model_dump() for name, config in run.experiment.sections().items()}
         sections["run"] = {key: value for key, value in sections["run"].items() if key not in _IDLE}
+        sections.pop("nulltest", None)  # which is no choice of an agent: it tests the same again
         data = run.manifest.data
         chosen |= {"run": sections, "code": run.manifest.code, "data": data and data.fingerprint}
     elif strategy:
@@ -117,6 +119,21 @@ def note(
         chosen |= {"rule": tested.name}
     made = evaluation(tested, kind, digest(chosen), run.seeds if run else ())
     return book.record(book.place(path), made, open_seal=open_seal)
+
+
+def judged(
+    tested: Backtest,
+    recorded: Recorded | None,  # what `note` said of it
+    *,
+    null: float | None = None,  # p-value of the null test
+    path: str | Path | None = None,
+) -> Verdict:
+    """The verdict on a backtest, in the light of all that is on record of its bars."""
+    if recorded is None:
+        return judge(tested, null=null)
+    first, last = (str(stamp) for stamp in tested.bars.timestamps[[0, -1]].astype("datetime64[s]"))
+    tried = book.trials(book.place(path), tested.bars.symbols, first, last)
+    return judge(tested, tried, again=recorded.again, null=null)
 
 
 def _about(entry: Entry, looks: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
         files.write_json(aside / "metrics.json", {r.backtest.name: r.to_dict() for r in results})
         files.write_text(aside / "report.html", render(results, pictures, "tradebot demo", "tradebot demo"))
     moved = [
-        BacktestResult(r.backtest, r.facts, Run(folder / name))
+        BacktestResult(r.backtest, r.facts, Run(folder / name), verdict=r.verdict)
         for name, r in zip(AGENTS, results, strict=True)
     ]
     return Demo(folder, moved, folder / "report.html")

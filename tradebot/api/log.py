@@ -22,10 +22,10 @@ class Log:
         self,
         members: int,
         steps: int,  # transitions of each member in the whole training
-        scale: float,  # what a return is divided by to have its unit
+        scale: Array | float,  # [M] or one for all: what a return is divided by to have its unit
     ) -> None:
         self._span = steps / LINES
-        self._scale = scale
+        self._scale = np.broadcast_to(scale, members)
         self._total = np.zeros(members)
         self._episodes = np.zeros(members, dtype=np.int64)
         self._losses: Mapping[str, Array] = {}
@@ -35,7 +35,7 @@ class Log:
     def add(self, event: Event) -> bool:
         """Whether the event has completed a span."""
         if len(event.member):
-            np.add.at(self._total, event.member, event.episode_return / self._scale)
+            np.add.at(self._total, event.member, event.episode_return / self._scale[event.member])
             np.add.at(self._episodes, event.member, 1)
         if event.metrics is not None:
             self._losses = event.metrics

@@ -13,13 +13,11 @@ from tradebot.agents.configs import TabularConfig
 from tradebot.agents.registry import create
 from tradebot.api.experiment import Experiment
 from tradebot.api.log import Log
-from tradebot.api.observing import observe
-from tradebot.api.prices import resolve
-from tradebot.core import Env, InputError, State
+from tradebot.api.parts import learning_env, prepared
+from tradebot.core import Array, Env, InputError, State
 from tradebot.envs import catalogue
 from tradebot.envs.one_hot import OneHotEnv
 from tradebot.envs.world import World
-from tradebot.market.env import TradingEnv, reward_scale, span
 from tradebot.rl import checkpoint
 from tradebot.rl.loop import Event, memory_for
 from tradebot.rl.loop import train as train_loop
@@ -36,7 +34,7 @@ class Members:
     """They train from where `saved` says, or from the start. Raises InputError where they cannot."""
 
     def __init__(
-        self, folder: Path, plan: Experiment, env: Env, scale: float, saved: State | None = None
+        self, folder: Path, plan: Experiment, env: Env, scale: Array, saved: State | None = None
     ) -> None:
         seeds, steps = plan.members, plan.run.steps
         self._folder, self._plan, self._env, self._saved = folder, plan, env, saved
@@ -65,7 +63,7 @@ class Members:
             self._event = event
             is_told = self._log.add(event)
             if is_told:
-                _check_finite(event)
+                check_finite(event)
             yield event.step, is_told
 
     def state(self) -> State:
@@ -80,30 +78,15 @@ class Members:
 
 def environment(
     plan: Experiment, code: Path | None = None
-) -> tuple[Env, dict[str, Any], float, dict[str, bytes]]:
-    """The training environment, what the manifest says of its data, the scale of its reward, and the code of
-    a person's own features, which is taken from the folder `code` if one is given: file -> content.
+) -> tuple[Env, dict[str, Any], Array, dict[str, bytes]]:
+    """The training environment, what the manifest says of its data, the scale of its reward [M], and the code
+    of a person's own features, which is taken from the folder `code` if one is given: file -> content.
     """
-    seeds, envs, market = plan.seeds, plan.agent.envs, plan.market
     if not plan.is_trading:
-        return world(plan, seeds, envs), {}, 1.0, {}
-    bars = resolve(market.symbols, market.data, market.prices, market)
-    table, reward, kept = observe(bars, market, code)
-    first, last = span(bars, market.start or None, market.end or None, table.warmup)
-    scale = reward_scale(bars, first, last) if reward.is_return else 1.0
-    env = TradingEnv(
-        bars,
-        market,
-        plan.costs,
-        first=first,
-        last=last,
-        seeds=seeds,
-        envs=envs,
-        window=market.window,
-        reward=reward,
-        reward_scale=scale,
-        table=table,
-    )
+        return world(plan, plan.seeds, plan.agent.envs), {}, np.ones(len(plan.members)), {}
+    bars, observed, parts, _ = prepared(plan, code)
+    env, scale = learning_env(plan, parts, observed)
+    first, last = min(part.first for part in parts), max(part.last for part in parts)
     data = runs.TrainingData(
         source=bars.source,
         symbols=bars.symbols,
@@ -112,8 +95,9 @@ def environment(
         fingerprint=bars.fingerprint,
         observed=bars.rows(0, last).fingerprint,
     )
-    checksums = {file: files.checksum(content) for file, content in kept.items()}
-    return env, {"data": data, "features": table.names, "code": checksums or None}, scale, kept
+    checksums = {file: files.checksum(content) for file, content in observed.code.items()}
+    facts = {"data": data, "features": observed.table.names, "code": checksums or None}
+    return env, facts, scale, observed.code
 
 
 def world(plan: Experiment, seeds: Sequence[int], envs: int, *, pictures: bool = False) -> World:
@@ -123,7 +107,7 @@ def world(plan: Experiment, seeds: Sequence[int], envs: int, *, pictures: bool =
     return OneHotEnv(env) if env.observation_space.is_numbered and not sees_numbers else env
 
 
-def _check_finite(event: Event) -> None:
+def check_finite(event: Event) -> None:
     """Raise FloatingPointError where the losses have become useless: whoever acts by argmax would hide it."""
     for name, values in (event.metrics or {}).items():
         if not np.isfinite(values).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ from tradebot import files
 from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
+from tradebot.backtest.walkforward import FoldResult
+from tradebot.evidence.sensitivity import Sensitivity, sensitivity
+from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
 from tradebot.report import page, plots, tables
+from tradebot.report.verdict import verdict_html
 from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import spread
 
@@ -31,12 +36,17 @@ class BacktestResult:
         run: Run | None,  # None for a rule
         warning: str = "",  # what a reader must know before the numbers
         doubts: str = "",  # what is worth a look in the prices, see `prices.quality`
+        *,
+        folds: Sequence[FoldResult] = (),  # of a walk-forward
+        verdict: Verdict | None = None,  # whether it shows an edge
     ) -> None:
         self.backtest = backtest
         self.facts = facts
         self.run = run
         self.warning = warning
         self.doubts = doubts
+        self.folds = tuple(folds)
+        self.verdict = verdict
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
 
     @property
@@ -49,6 +59,11 @@ class BacktestResult:
         """Whether some or all of the bars were trained on."""
         return self.backtest.in_sample
 
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """What it hangs on: costs, regimes, start dates."""
+        return sensitivity(self.backtest)
+
     @property
     def frame(self) -> pd.DataFrame:
         """All metrics: a row for the ensemble, each member and each baseline."""
@@ -58,6 +73,11 @@ class BacktestResult:
     def equity(self) -> pd.DataFrame:
         """[currency] by time: a column for the ensemble, each member and each baseline."""
         return self.backtest.equity
+
+    @property
+    def fold_frame(self) -> pd.DataFrame:
+        """Of a walk-forward: a row for each fold, see `walkforward.FoldResult`."""
+        return pd.DataFrame(self.folds, columns=list(FoldResult._fields))
 
     @property
     def fills(self) -> pd.DataFrame:
@@ -98,6 +118,8 @@ class BacktestResult:
             },
             "prices": test.bars.kind,
             "in_sample": test.in_sample,
+            "verdict": self.verdict and self.verdict.to_dict(),
+            "sensitivity": self.sensitivity.to_dict(),
             "warning": self.warning or None,
             "doubts": self.doubts or None,
             "cash": float(test.ensemble.equity[0]),
@@ -111,6 +133,7 @@ class BacktestResult:
             "captured": test.captured(test.ensemble),
             "difference": _intervals(test.ensemble.difference),
             "baselines": {name: _account(track) for name, track in test.baselines.items()},
+            **({"folds": [fold._asdict() for fold in self.folds]} if self.folds else {}),
             "files": _texts(self.files),
         }
 
@@ -124,6 +147,8 @@ class BacktestResult:
         equity = io.BytesIO()
         test.equity.to_parquet(equity)
         contents = {"equity.parquet": equity.getvalue(), **orders([self])}
+        if self.folds:
+            contents["folds.csv"] = self.fold_frame.to_csv(index=False).encode()
         contents |= {name: data for name, (_, data) in pictures.items()}
         contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
         with files.new_folder(Path(folder), numbered=numbered) as (aside, path):
@@ -138,7 +163,8 @@ class BacktestResult:
         return f"BacktestResult({tables.label(test)} on {test.bars.who}, {test.bars.span})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{tables.summary_html([self.backtest])}"
+        told = verdict_html(self.backtest, self.verdict) if self.verdict else ""
+        return f"<p>{escape(repr(self))}</p>{told}{tables.summary_html([self.backtest])}"
 
 
 def figures(results: Sequence[BacktestResult]) -> dict[str, tuple[str, bytes]]:
@@ -181,6 +207,8 @@ def render(
         [result.backtest for result in results],
         title=title,
         facts=facts,
+        verdicts=[result.verdict for result in results],
+        hinges=[result.sensitivity for result in results],
         still=pictures["comparison.png" if len(results) > 1 else "equity.png"],
         learning=dict(picture for name, picture in pictures.items() if name.endswith("learning.png")) or None,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tradebot import runs
 from tradebot.agents.registry import create
-from tradebot.api.experiment import experiment
+from tradebot.api.experiment import of_run
 from tradebot.api.picture import Picture
 from tradebot.core import Agent, Box, InputError, Space
 from tradebot.report import plots
@@ -24,10 +24,12 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder = Path(folder)
         self._stored = runs.read(folder)
-        if self.manifest.status != "finished":
-            raise InputError(f"{folder} is not finished: go on with tradebot train --resume {folder}")
         toml = self._stored.config
-        self.experiment = experiment(self.manifest.agent, toml, {}, str(folder / "config.toml"))
+        self.experiment = plan = of_run(self.manifest.agent, toml, str(folder / "config.toml"))
+        if self.manifest.status != "finished":
+            raise InputError(
+                f"{folder} is not finished: go on with tradebot {plan.command} --resume {folder}"
+            )
         if self.experiment.is_trading and self.manifest.data is None:
             raise InputError(f"{folder / 'manifest.json'}: does not say what the run was trained on")
 

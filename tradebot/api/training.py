@@ -17,7 +17,7 @@ import torch
 from tradebot import files, runs
 from tradebot.agents import presets
 from tradebot.api.evaluating import evaluate
-from tradebot.api.experiment import Experiment, experiment
+from tradebot.api.experiment import Experiment, experiment, of_run
 from tradebot.api.interrupts import Interrupted, stop_requests
 from tradebot.api.members import Members, Outcome, environment
 from tradebot.api.prices import approved, source_of
@@ -25,7 +25,7 @@ from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.workers import Workers, pays, processes
 from tradebot.config import read_toml
-from tradebot.core import Env, InputError
+from tradebot.core import Array, Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
 from tradebot.strategies.rules import FIXED, RULES
 
@@ -57,16 +57,32 @@ def train(
 
     >>> run = train("ppo", symbols="AAPL", end="2009-12-31", steps=50_000, seeds=4)
     """
-    plan = experiment(agent, *_given(agent, config, preset, settings))
+    plan = experiment(agent, *given(agent, config, preset, settings))
+    return _evaluated(begin(plan, out, name, workers, progress, command), progress)
+
+
+def begin(
+    plan: Experiment,
+    out: str | Path,
+    name: str | None,
+    workers: int | None,
+    progress: Progress | None,
+    command: str,
+    code: Path | None = None,
+) -> Run:
+    """Train what is planned, as `train` does, whatever study it is part of.
+
+    A person's own features are taken from the folder `code`, if one is given.
+    """
     _check_device(plan.run.device)
     if name is not None:
         _check_name(name)
     plan = _with_source(plan)
-    env, facts, scale, code = environment(plan)
+    env, facts, scale, kept = environment(plan, code)
     if data := facts.get("data"):
         facts["doubts"] = approved(data.symbols, data.source, plan.market)
     manifest = runs.Manifest(
-        agent=agent,
+        agent=plan.agent.name,
         env=plan.run.env,
         seeds=plan.run.seeds,
         steps=plan.run.steps,
@@ -78,14 +94,14 @@ def train(
     wanted = Path(out) / (name or _default_name(plan, facts))
     with files.parents_of(wanted):
         with files.new_folder(wanted, numbered=name is None) as (aside, folder):
-            runs.begin(aside, plan.sections(), manifest, code)
+            runs.begin(aside, plan.sections(), manifest, kept)
         try:
             run = _go_on(folder, plan, manifest, env, scale, progress, workers)
         except BaseException:
             if not runs.checkpoints(folder):  # nothing in it that a person could want
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-    return _evaluated(run, progress)
+    return run
 
 
 def resume(run: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Run:
@@ -94,12 +110,20 @@ def resume(run: str | Path, *, workers: int | None = None, progress: Progress | 
     The finished run is the same, bit for bit, as if nothing had happened (a foreign environment excepted,
     which starts new episodes). Raises InputError for a run that is finished, or whose prices have changed.
     """
+    return _evaluated(go_on(run, "train", workers, progress), progress)
+
+
+def go_on(run: str | Path, command: str, workers: int | None, progress: Progress | None) -> Run:
+    """The same of whatever `command` of `tradebot` began, which is the one that can go on with it."""
     folder = runs.find(str(run))
     stored = runs.read(folder)
     manifest = stored.manifest
+    plan = of_run(manifest.agent, stored.config, str(folder / "config.toml"))
+    if plan.command != command:
+        made_by = f"tradebot {plan.command}"
+        raise InputError(f"{folder} was made by {made_by}: go on with {made_by} --resume {folder}")
     if manifest.status == "finished":
         raise InputError(f"{folder} is finished: there is nothing to go on with")
-    plan = experiment(manifest.agent, stored.config, {}, str(folder / "config.toml"))
     if (plan.run.seeds, plan.run.steps) != (manifest.seeds, manifest.steps):
         raise InputError(f"{folder / 'config.toml'}: changed since the training began, which cannot go on so")
     _check_device(plan.run.device)
@@ -108,7 +132,7 @@ def resume(run: str | Path, *, workers: int | None = None, progress: Progress | 
         raise InputError(
             f"{folder} cannot go on: {plan.market.data or 'the prices'} changed since it began: train anew"
         )
-    return _evaluated(_go_on(folder, plan, manifest, env, scale, progress, workers), progress)
+    return _go_on(folder, plan, manifest, env, scale, progress, workers)
 
 
 def _evaluated(run: Run, progress: Progress | None) -> Run:
@@ -130,7 +154,7 @@ def _go_on(
     plan: Experiment,
     manifest: runs.Manifest,
     env: Env,
-    scale: float,
+    scale: Array,
     progress: Progress | None,
     workers: int | None,
 ) -> Run:
@@ -149,7 +173,7 @@ def _go_on(
     return Run(folder)
 
 
-def _given(
+def given(
     agent: str, config: str | Path | None, preset: str | None, settings: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
     """The sections of the TOML file, the settings that go before them, and what the file is called."""
@@ -170,7 +194,7 @@ def _with_source(plan: Experiment) -> Experiment:
 
 
 def _learn(
-    folder: Path, plan: Experiment, env: Env, scale: float, progress: Progress | None, workers: int | None
+    folder: Path, plan: Experiment, env: Env, scale: Array, progress: Progress | None, workers: int | None
 ) -> tuple[Outcome, float]:
     """What the population has learned, what happened on the way, and how long it took [s]."""
     steps, every = plan.run.steps, plan.run.checkpoint_every
@@ -195,7 +219,7 @@ def _learn(
                 if asked:
                     raise Interrupted(
                         f"interrupted at step {step:,} of {steps:,};"
-                        f" go on with: tradebot train --resume {folder}"
+                        f" go on with: tradebot {plan.command} --resume {folder}"
                     )
             elif most > 1 and isinstance(team, Members) and pays(now - started, step - begun, steps - step):
                 if not plan.is_foreign:
@@ -211,7 +235,8 @@ def _learn(
 def _default_name(plan: Experiment, facts: dict[str, Any]) -> str:
     about = "-".join(facts["data"].symbols[:3]) if plan.is_trading else plan.run.env.removeprefix(GYM)
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in about)
-    return f"{plan.agent.name}-{safe}-{datetime.now():%Y%m%d-%H%M%S}"
+    study = f"{plan.command}-" if plan.command != "train" else ""
+    return f"{study}{plan.agent.name}-{safe}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _check_name(name: str) -> None:

@@ -152,9 +152,7 @@ class Workers:
         return Outcome(checkpoint.joined(agents), self._merged(parts))
 
     def _merged(self, parts: Any) -> list[dict[str, Any]]:
-        return self._lines + merged(
-            parts, [self._plan.agents * (last - first) for first, last in self._bounds]
-        )
+        return self._lines + merged(parts, [self._plan.team * (last - first) for first, last in self._bounds])
 
     def _tasks(self) -> Iterator[Task]:
         data = runs.read(self._folder).manifest.data
@@ -198,7 +196,7 @@ class Workers:
         return ChildProcessError(
             f"the process that trained members {first}..{last - 1} {cause}{hint}; "
             + (
-                f"go on with: tradebot train --resume {self._folder}"
+                f"go on with: tradebot {self._plan.command} --resume {self._folder}"
                 if begun
                 else "there was no checkpoint yet: train again"
             )

@@ -6,7 +6,7 @@ members' requests and trades only when that mean changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -306,24 +306,43 @@ def run(
     )
 
 
+def replay(of: Backtest, requests: Array, costs: Costs, market: TradingConfig | None = None) -> Array:
+    """Equity [K, T] of requests [K, T, A] on the bars of a backtest, at other costs."""
+    terms = kernel.terms(costs, market or of.market)
+    cash = of.market.cash
+    return kernel.simulate(*quotes(of.bars, costs), requests, cash, terms, RUIN * cash).equity
+
+
 def policy_requests(agent: Agent, env: TradingEnv) -> Array:
     """What each member asks for at every bar of the environment's span, without exploring: [M, T, A].
 
     The environment has one account per member and a window over the whole span. A ruined member asks for
     nothing more. The last request is a decision like the others, which no bar is left to fill.
     """
-    obs = env.reset()
-    n_bars = env.n_bars
-    requests = np.zeros((env.n_envs, n_bars, len(env.bars.symbols)))
-    alive = np.ones(env.n_envs, dtype=bool)
+    (requests,) = requests_by_part(agent, [env])
+    return requests
+
+
+def requests_by_part(agent: Agent, envs: Sequence[TradingEnv]) -> list[Array]:
+    """The same of a population of S seeds x K environments, which are of as many bars: K arrays [S, T, A].
+
+    Each environment has an account per seed; member s x K + k acts in environment k.
+    """
+    parts, n_bars, n = len(envs), envs[0].n_bars, envs[0].n_envs
+    seen = [env.reset() for env in envs]
+    requests = [np.zeros((n, n_bars, len(env.bars.symbols))) for env in envs]
+    alive = np.ones((parts, n), dtype=bool)
     for t in range(n_bars):
-        action, _ = agent.act(obs[:, None], explore=False)
-        action = action[:, 0]
-        requests[alive, t] = env.requests(action, env.accounts_left)[alive]
-        if t < n_bars - 1:
-            step = env.step(action)
-            alive &= ~step.terminated
-            obs = step.next_obs  # at the last bar `obs` is that of a fresh episode already
+        obs = np.stack(seen, axis=1)
+        action, _ = agent.act(obs.reshape(n * parts, 1, *obs.shape[2:]), explore=False)
+        action = action.reshape(n, parts, *action.shape[2:])
+        for k, env in enumerate(envs):
+            asked = env.requests(action[:, k], env.accounts_left)
+            requests[k][alive[k], t] = asked[alive[k]]
+            if t < n_bars - 1:
+                step = env.step(action[:, k])
+                alive[k] &= ~step.terminated
+                seen[k] = step.next_obs  # at the last bar `obs` is that of a fresh episode already
     return requests
 
 

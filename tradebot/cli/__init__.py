@@ -22,18 +22,20 @@ from tradebot.cli import (
     evaluate,
     fetch,
     ledger,
+    nulltest,
     play,
     prices,
     report,
     runs,
     signal,
     train,
+    walkforward,
 )
 from tradebot.core import InputError
 
 ORDER = (
     *("demo", "fetch", "train", "backtest", "evaluate", "play", "signal", "report"),
-    *("runs", "ledger", "prices", "agents", "envs"),
+    *("walkforward", "nulltest", "runs", "ledger", "prices", "agents", "envs"),
 )
 INTERRUPTED = 130
 NO_MEMORY = "not enough memory: take fewer --seeds or --envs, or smaller networks or batches"
@@ -75,6 +77,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("play")(play.play)
 app.command("signal")(signal.command)
 app.command("report")(report.report)
+app.add_typer(walkforward.app, name="walkforward")
+app.add_typer(nulltest.app, name="nulltest")
 app.add_typer(runs.app, name="runs")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")

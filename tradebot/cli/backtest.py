@@ -42,6 +42,8 @@ BASELINES = typer.Option(
 )
 OUT = typer.Option(help="New folder to write to (default: one in the run's folder, or in backtests/)")
 
+OPEN_SEAL = typer.Option("--open-seal", help="Test on bars that were sealed: once, and on the record")
+
 
 def backtest(
     run_or_rule: Annotated[str | None, RUN_OR_RULE] = None,
@@ -53,6 +55,7 @@ def backtest(
     prices: Annotated[str | None, PRICES] = None,
     baselines: Annotated[str | None, BASELINES] = None,
     out: Annotated[Path | None, OUT] = None,
+    open_seal: Annotated[bool, OPEN_SEAL] = False,
     json: console.Json = False,
     *,
     settings: dict[str, Any],
@@ -74,6 +77,7 @@ def backtest(
             prices=prices,
             baselines=baselines,
             out=out,
+            open_seal=open_seal,
             command=console.command_line(),
             **settings,
         )
@@ -84,9 +88,12 @@ def backtest(
         return
     from rich.console import Console
 
-    from tradebot.report import tables
+    from tradebot.report import sensitivity, tables, verdict
 
+    if result.verdict:
+        print(verdict.paragraph(result.backtest, result.verdict) + "\n")
     Console().print(tables.summary([result.backtest]))
+    print(sensitivity.line(result.sensitivity))
     print(f"Report: {result.files['report.html']}")
 
 

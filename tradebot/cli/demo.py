@@ -23,7 +23,10 @@ def demo(out: Annotated[Path, OUT] = Path("demo")) -> None:
         made = api.demo(out, progress)
     from rich.console import Console
 
-    from tradebot.report import tables
+    from tradebot.report import tables, verdict
 
+    for result in made.results:
+        if result.verdict:
+            print(verdict.paragraph(result.backtest, result.verdict) + "\n")
     Console().print(tables.summary([result.backtest for result in made.results]))
     print(f"Report: {made.page}")

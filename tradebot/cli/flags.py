@@ -49,7 +49,7 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     """Of text, so that the model alone judges what is written; of bool where --x and --no-x say it all."""
     flag, is_switch = _spelled(name), field.annotation is bool
     option = typer.Option(
-        f"{flag}/--no-{flag.removeprefix('--')}" if is_switch else flag,
+        f"{flag}/{_off(flag, field)}" if is_switch else flag,
         help=f"{field.description}{_details(field, flag)}",
         metavar=None if is_switch else _kind(field.annotation),
         show_default=False,
@@ -57,6 +57,13 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     )
     annotation = Annotated[bool | None, option] if is_switch else Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _off(flag: str, field: FieldInfo) -> str:
+    """What turns a switch off: --no-x, unless the field has a word for it."""
+    extra = field.json_schema_extra
+    word = extra.get("off") if isinstance(extra, dict) else None
+    return f"--{word}" if word else f"--no-{flag.removeprefix('--')}"
 
 
 def _spelled(name: str) -> str:
@@ -84,7 +91,7 @@ def _details(field: FieldInfo, flag: str) -> str:
         for key, sign in signs.items()
         if isinstance(getattr(limit, key, None), int | float)
     ]
-    default = _shown(field.default, flag)
+    default = _off(flag, field) if field.default is False else _shown(field.default, flag)
     shown = [f"default {default}"] if default else []
     parts = "; ".join(shown + ([", ".join(bounds)] if bounds else []))
     return f" ({parts})" if parts else ""

@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from tradebot.api import LedgerResult
 
 SYMBOLS = typer.Option(help="Only these symbols, separated by commas (default: all)", show_default=False)
+SEAL = typer.Option("--seal", help="Seal all prices from this day on, as `ledger seal` does", metavar="DATE")
 DATE = typer.Argument(help="First day that is sealed", metavar="DATE")
 
 
 def ledger(
     ctx: typer.Context,
     symbols: Annotated[str, SYMBOLS] = "",
+    first_sealed: Annotated[str, SEAL] = "",
     json: console.Json = False,
 ) -> None:
     if ctx.invoked_subcommand:
+        return
+    if first_sealed:
+        seal(first_sealed, symbols, json)
         return
     from tradebot import api
 
@@ -35,9 +40,9 @@ def ledger(
         console.print_table(title, header, _rows(found))
     else:
         print(f"Nothing on record{f' of {symbols}' * bool(symbols)} yet")
-    for seal in found.seals:
-        state = f"opened by {seal.opened}" if seal.opened else "not opened"
-        print(f"Sealed on {seal.time[:10]}: {seal}; {state}")
+    for kept in found.seals:
+        state = f"opened by {kept.opened}" if kept.opened else "not opened"
+        print(f"Sealed on {kept.time[:10]}: {kept}; {state}")
     print(f"Ledger: {found.path}")
 
 

@@ -53,7 +53,7 @@ def resume(
         raise InputError("--resume takes no agent: a run goes on with the agent and the settings that it has")
     from tradebot import api
 
-    with console.progress_bar() as progress, _resumable():
+    with console.progress_bar() as progress, resumable():
         run = api.resume(resume, workers=workers, progress=progress)
     _show(run, json)
 
@@ -85,7 +85,7 @@ def _train(
 ) -> None:
     from tradebot import api
 
-    with console.progress_bar() as progress, _resumable():
+    with console.progress_bar() as progress, resumable():
         run = api.train(
             agent,
             config=config,
@@ -101,7 +101,7 @@ def _train(
 
 
 @contextmanager
-def _resumable() -> Iterator[None]:
+def resumable() -> Iterator[None]:
     """Typer would keep a KeyboardInterrupt to itself, and with it how to go on."""
     from tradebot.api.interrupts import Interrupted
 

@@ -244,6 +244,21 @@ class TradingEnv:
             self._begin(terminated | truncated, obs)
         return Step(obs, reward, terminated, truncated, next_obs, level)
 
+    @property
+    def to_cash(self) -> Array:
+        """[E] or [E, A] the actions that ask for cash alone."""
+        if self._targets is None:
+            return np.zeros((self.n_envs, len(self.bars.symbols)))
+        return np.full(self.n_envs, int((self._targets == 0.0).all(axis=1).argmax()))
+
+    def take_over(self, accounts: Array) -> Array:
+        """New episodes, of accounts [E, C] that another environment left at the bar where these start.
+
+        Returns what is seen there, [E, *O].
+        """
+        self.reset()
+        return self.load_state_dict(self.state_dict() | {"accounts": accounts})
+
     def state_dict(self) -> State:
         """Randomness is keyed by (seed, environment, episode), so counters and accounts are all there is."""
         return {

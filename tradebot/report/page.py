@@ -17,13 +17,17 @@ import numpy as np
 from bokeh.resources import Resources
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.evidence.sensitivity import Sensitivity
+from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 from tradebot.prices.bars import Bars
 from tradebot.report.chart import Block, charts
 from tradebot.report.history import monthly_html, trades_html
+from tradebot.report.sensitivity import section
 from tradebot.report.tables import baselines, label, readable, show, span, summary_html
 from tradebot.report.template import ACCOUNT, LEARNING, PAGE, SCRIPT
+from tradebot.report.verdict import verdict_html
 from tradebot.stats.metrics import METRICS, spread
 
 _HINT = (
@@ -39,11 +43,14 @@ def render(
     facts: Mapping[str, str],
     still: tuple[str, bytes] | None = None,
     learning: Mapping[str, bytes] | None = None,
+    verdicts: Sequence[Verdict | None] = (),
+    hinges: Sequence[Sensitivity] = (),
 ) -> str:
     """The page.
 
     facts: how the result came about, name -> value; commands are shown as such. still: caption and PNG for a
-    reader without JavaScript. learning: caption -> PNG. The same arguments give the same characters. Raises
+    reader without JavaScript. learning: caption -> PNG. verdicts, hinges: one
+    for each backtest, if any. The same arguments give the same characters. Raises
     InputError if the backtests are of different bars.
     """
     drawn = charts(backtests)
@@ -55,10 +62,11 @@ def render(
         span=escape(span(backtests)),
         data=escape(_data(backtests[0].bars)),
         warning=_warning(backtests),
-        findings=_findings(backtests),
+        findings=_findings(backtests, verdicts),
         still=f"<noscript>\n{_figure(escape(still[0]), still[1])}\n</noscript>" if still else "",
         chart=_chart(first, _HINT),
-        table=summary_html(backtests),
+        table=summary_html(backtests)
+        + "".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
         accounts="\n".join(
             _account(test, block, file_prefix(test, backtests))
             for test, block in itertools.zip_longest(backtests, others)
@@ -135,17 +143,20 @@ def _data(bars: Bars) -> str:
     return f"{len(bars):,} bars, {bars.kind} prices, source: {bars.source or 'not stated'}"
 
 
-def _findings(backtests: Sequence[Backtest]) -> str:
+def _findings(backtests: Sequence[Backtest], verdicts: Sequence[Verdict | None]) -> str:
     """What came out, how far luck may have made it, and what it is compared with: in words."""
-    paragraphs = [_finding(backtest) for backtest in backtests]
+    pairs = list(itertools.zip_longest(backtests, verdicts[: len(backtests)]))
+    heads = [verdict_html(backtest, verdict) for backtest, verdict in pairs if verdict]
+    paragraphs = [_finding(backtest, is_judged=verdict is not None) for backtest, verdict in pairs]
     if rivals := [f"{escape(name)} {_returned(track)}" for name, track in baselines(backtests).items()]:
         paragraphs.append(f"Compared with, on the same bars and after the same costs: {', '.join(rivals)}.")
-    return "\n".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+    return "\n".join([*heads, *(f"<p>{paragraph}</p>" for paragraph in paragraphs)])
 
 
-def _finding(backtest: Backtest) -> str:
+def _finding(backtest: Backtest, *, is_judged: bool) -> str:
     text = f"<strong>{escape(label(backtest))}</strong> returned {_returned(backtest.ensemble)} after costs."
-    text += _lead(backtest)
+    if not is_judged:  # the verdict says it better
+        text += _lead(backtest)
     returns = np.array([member.metrics["total_return"] for member in backtest.members])
     if len(returns) == 1:
         return f"{text} It is a single account: there is no spread over seeds to judge it by."

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.backtest.walkforward import FoldResult
 from tradebot.core import InputError
 from tradebot.prices.dates import spelled
 from tradebot.stats.bootstrap import Interval
@@ -126,6 +127,34 @@ def summary(backtests: Sequence[Backtest]) -> Table:
         has_interval |= ends == INTERVAL
     told = dividends(backtests) + calls(backtests) + regrets(backtests)
     table.caption = Text("\n".join([MEANING] * has_interval + told))
+    return table
+
+
+def folds(results: Sequence[FoldResult], seams: str) -> Table:
+    """What each fold of a walk-forward earned, for a terminal of 80 columns."""
+    table = Table(
+        title=Text(
+            f"Folds: trained on the bars before, tested out of sample, positions {seams} at the seams"
+        ),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("", "trained on", "tested on"):
+        table.add_column(column)
+    for column in ("return", "Sharpe", BENCHMARK):
+        table.add_column(column, justify="right")
+    for number, of in enumerate(results, 1):
+        table.add_row(
+            str(number),
+            f"{of.train_start[:10]}..{of.train_end[:10]}",
+            f"{of.test_start[:10]}..{of.test_end[:10]}",
+            show("total_return", of.total_return),
+            show("sharpe", of.sharpe),
+            show("total_return", of.buy_and_hold),
+        )
     return table
 
 

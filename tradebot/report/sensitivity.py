@@ -1,0 +1,59 @@
+"""What a result hangs on, in a line for the terminal and as a section of the page."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from tradebot.evidence.sensitivity import MOST_BPS, Regime, Sensitivity
+from tradebot.report.tables import MISSING, show
+
+
+def line(of: Sensitivity) -> str:
+    """Break-even costs and start dates in a sentence or two."""
+    told = (
+        f"Commission and half spread, {of.cost:g} bp here, may come to {_bps(of.break_even_cash)} until"
+        f" nothing is left over cash, and to {_bps(of.break_even_hold)} until buy_and_hold ends as high."
+    )
+    if math.isnan(of.break_even_cash):
+        told = "It never traded, so that no cost changes anything."
+    if of.starts:
+        told += (
+            f" Of {of.starts.windows:,} spans of one year, {_percent(of.starts.positive)} ended with a gain"
+            f" and {_percent(of.starts.ahead)} ahead of buy_and_hold; the worst returned"
+            f" {show('total_return', of.starts.worst)}, the median {show('total_return', of.starts.median)}."
+        )
+    return told
+
+
+def section(name: str, of: Sensitivity) -> str:
+    """HTML: the sentences, and a table of the regimes."""
+    rows = "\n".join(_row(regime) for regime in of.regimes)
+    return (
+        f"<h3>What {escape(name)} hangs on</h3>\n<p>{escape(line(of))}</p>\n"
+        "<table><caption>By the kind of market, told in hindsight from buy_and_hold: over a quarter around"
+        " a bar up or down by more than a deviation; volatility over a month against its median</caption>\n"
+        '<thead><tr><td></td><th scope="col">share of bars</th><th scope="col">total return</th>'
+        '<th scope="col">sharpe</th><th scope="col">buy_and_hold</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table>\n"
+    )
+
+
+def _row(of: Regime) -> str:
+    cells = (
+        _percent(of.share),
+        show("total_return", of.total_return),
+        show("sharpe", of.sharpe),
+        show("total_return", of.buy_and_hold),
+    )
+    return f'<tr><th scope="row">{of.name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _bps(number: float) -> str:
+    if math.isnan(number):
+        return MISSING
+    return f"more than {MOST_BPS:g} bp" if math.isinf(number) else f"{number:.1f} bp"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
