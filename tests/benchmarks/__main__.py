@@ -32,6 +32,7 @@ from tests.benchmarks import (
     startup,
     stepping,
     training,
+    verdicts,
     walkforward,
 )
 
@@ -50,9 +51,10 @@ BENCHMARKS: dict[str, Callable[[], Table]] = {
     "navigation": navigation.table,
     "robots": navigation.speed,
     "walkforward": walkforward.table,
+    "verdicts": verdicts.table,
 }
-SLOW = ("learning", "ablation", "navigation", "teams", "spread", "walkforward")  # only when named
-WIDTH = 110  # columns of a terminal or file, at least, for tables by row
+SLOW = ("learning", "ablation", "navigation", "teams", "spread", "walkforward", "verdicts")  # only when named
+WIDTH = 110  # columns of a terminal or file, at least
 CALIBRATE = "calibrate"
 BY_ROW: dict[str, ModuleType] = {"control": classic_control, "optima": optima}
 
@@ -71,7 +73,7 @@ def main(names: list[str]) -> None:
     for name in names or [name for name in BENCHMARKS if name not in SLOW]:
         with console.status(f"{name} ..."):
             table = BENCHMARKS[name]()
-        console.print(table, "")
+        wide.print(table, "")
 
 
 def calibrate(words: Sequence[str], console: Console) -> None:

@@ -9,9 +9,8 @@ import pytest
 import tradebot
 
 
-@pytest.mark.parametrize(
-    ("agent", "steps"), [("ppo", 100_000), pytest.param("dqn", 50_000, marks=pytest.mark.learning)]
-)
+@pytest.mark.learning
+@pytest.mark.parametrize(("agent", "steps"), [("ppo", 100_000), ("dqn", 50_000)])
 def test_the_median_of_five_seeds_solves_it(agent: str, steps: int, tmp_path: Path) -> None:
     run = tradebot.train(agent, env="gym:CartPole-v1", steps=steps, seeds=5, out=tmp_path)
     evaluation = run.manifest.evaluation
