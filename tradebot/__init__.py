@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tradebot.api import (
+        AuditResult,
         BacktestResult,
         FetchResult,
         InputError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Play,
         Run,
         Signal,
+        audit,
         backtest,
         demo,
         evaluate,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AuditResult",
     "BacktestResult",
     "FetchResult",
     "InputError",
@@ -47,6 +50,7 @@ __all__ = [
     "Play",
     "Run",
     "Signal",
+    "audit",
     "backtest",
     "demo",
     "evaluate",

@@ -20,7 +20,8 @@ from tradebot.agents.configs import CONFIGS
 from tradebot.agents.registry import create
 from tradebot.backtest import engine
 from tradebot.core import Agent, Array, Extras, InputError
-from tradebot.evidence.audit import check_causal, corrupted
+from tradebot.evidence.audit import check_causal
+from tradebot.evidence.futures import corrupted
 from tradebot.market import features, synthetic
 from tradebot.market.configs import ActionScheme, TradingConfig
 from tradebot.market.costs import Costs

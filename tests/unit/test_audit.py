@@ -11,7 +11,8 @@ from scipy import signal
 
 from tests.candles import bars, side_by_side, walk
 from tradebot.core import Array, InputError
-from tradebot.evidence.audit import check_causal, corrupted, first_change
+from tradebot.evidence.audit import check_causal, first_change
+from tradebot.evidence.futures import corrupted
 from tradebot.prices.bars import Bars
 
 MARKET = walk(300, seed=4)  # from 2020-01-01: bar 152 is 2020-06-01, bar 20 is 2020-01-21

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tradebot.envs  # noqa: F401 (registers them)
 
 if TYPE_CHECKING:
+    from tradebot.api.auditing import AuditResult, audit
     from tradebot.api.backtesting import backtest
     from tradebot.api.bookkeeping import LedgerResult, ledger, seal
     from tradebot.api.demonstration import demo
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tradebot.core import InputError
 
 __all__ = [
+    "AuditResult",
     "BacktestResult",
     "FetchResult",
     "InputError",
@@ -36,6 +38,7 @@ __all__ = [
     "Play",
     "Run",
     "Signal",
+    "audit",
     "backtest",
     "demo",
     "evaluate",
@@ -53,6 +56,7 @@ __all__ = [
     "walk_forward",
 ]
 _PLACES = {
+    "AuditResult": "tradebot.api.auditing",
     "BacktestResult": "tradebot.api.result",
     "FetchResult": "tradebot.api.fetching",
     "InputError": "tradebot.core",
@@ -61,6 +65,7 @@ _PLACES = {
     "Play": "tradebot.api.playing",
     "Run": "tradebot.api.run",
     "Signal": "tradebot.api.signalling",
+    "audit": "tradebot.api.auditing",
     "backtest": "tradebot.api.backtesting",
     "demo": "tradebot.api.demonstration",
     "evaluate": "tradebot.api.evaluating",

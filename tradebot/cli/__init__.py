@@ -15,6 +15,7 @@ import typer
 
 from tradebot.cli import (
     agents,
+    audit,
     backtest,
     console,
     demo,
@@ -35,7 +36,7 @@ from tradebot.core import InputError
 
 ORDER = (
     *("demo", "fetch", "train", "backtest", "evaluate", "play", "signal", "report"),
-    *("walkforward", "nulltest", "runs", "ledger", "prices", "agents", "envs"),
+    *("walkforward", "nulltest", "audit", "runs", "ledger", "prices", "agents", "envs"),
 )
 INTERRUPTED = 130
 NO_MEMORY = "not enough memory: take fewer --seeds or --envs, or smaller networks or batches"
@@ -79,6 +80,7 @@ app.command("signal")(signal.command)
 app.command("report")(report.report)
 app.add_typer(walkforward.app, name="walkforward")
 app.add_typer(nulltest.app, name="nulltest")
+app.command("audit")(audit.command)
 app.add_typer(runs.app, name="runs")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
