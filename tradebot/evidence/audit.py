@@ -61,7 +61,9 @@ class Finding(NamedTuple):
         return f"{self.what}: {self.column} {self.fault}{far}{at}{f', {self.how}' if self.how else ''}"
 
 
-def audit(subject: Subject, bars: Bars, seed: int = 0, told: Callable[[], object] = int) -> list[Finding]:
+def audit(
+    subject: Subject, bars: Bars, seed: int = 0, told: Callable[[], object] = lambda: None
+) -> list[Finding]:
     """What of the subject is not causal: for each column the first bar at which that shows.
 
     `told` is called after each of the points. What looks ahead on rare bars only is found where the future of
