@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
@@ -37,6 +38,7 @@ from tradebot.strategies import own, rules
 Progress = Callable[[int, int, str], None]  # (bars done, of how many, what is going on)
 POINTS = 256  # bars after which the future of what is computed at once is changed
 FEWEST = 8  # the same of what acts bar by bar, where it is POINTS / 16
+OBSERVATION, ACTIONS, FILLS, EQUITY = LAYERS = ("observation", "actions", "fills", "equity")
 LONGEST = 750  # bars that an agent acts in
 STEPS = 200  # of a training whose observations are compared
 DRIFT = 1e-3  # of a feature's deviation: what the start of the prices may change after the warm-up
@@ -154,7 +156,7 @@ class _Search:
             if self._progress:
                 self._progress(done, subject.points, f"auditing {subject.what}")
 
-        self.findings += causality.audit(subject, bars, self._seed, tell)
+        self.findings += _first_layer(causality.audit(subject, bars, self._seed, tell))
         self.checked.append(Checked(subject.what, len(subject.columns(bars)), done))
 
     def result(self, name: str, bars: Bars) -> AuditResult:
@@ -182,7 +184,7 @@ def _of_rule(
     what = "strategy" if is_own else "rule"
 
     def asked(other: Bars) -> dict[str, Array]:
-        return _by_symbol(name, requests(other), bars)
+        return _by_symbol(name, requests(other), other)
 
     search.look(Subject(what, asked, points=search.points, exact=not is_own, bears_nan=is_own), bars)
     if search.findings:
@@ -221,17 +223,19 @@ def _of_agent(
         Subject("features", columns, points=search.points, exact=is_exact, bears_nan=not is_exact), bars
     )
     label = run.name if run else f"{name} (untrained)" if name else "features"
-    if search.findings or not (run or name):
-        search.notes += _start_matters(columns, bars)
+    search.notes += _start_matters(columns, bars)
+    leaks = bool(search.findings)
+    if run:
+        search.findings += _overlap(run, bars, start)
+        search.notes += _in_sample(run)
+        start = start or after_training(run, bars)
+    if leaks or not (run or name):
         return search.result(label, bars)
     seen = partial(features.table, names=market.features, lookback=market.lookback, own=mine)
     table = seen(bars)
-    search.notes += _start_matters(columns, bars, table.warmup)
     if run:
         begin, last = span(bars, market.start or None, market.end or None, table.warmup)
         search.findings += _fitted(run, bars, seen, begin, last)
-        search.findings += _overlap(run, bars, start)
-        start = start or after_training(run, bars)
     first = max(span(bars, start, None, table.warmup)[0], len(bars) - LONGEST)
     env = _test_env(bars, table, plan, first)
     with one_thread():
@@ -239,6 +243,14 @@ def _of_agent(
         acting = partial(_acting, agent, plan, seen, first)
         search.look(Subject("agent", acting, first, search.fewer, exact=is_exact), bars)
     return search.result(label, bars)
+
+
+def _first_layer(found: list[Finding]) -> list[Finding]:
+    """Of what follows from each other the first: who sees too much acts on it, and earns by it."""
+    for layer in LAYERS:
+        if first := [one for one in found if one.column.startswith(layer)]:
+            return first
+    return found
 
 
 def _own_features(market: TradingConfig, code: Path | None) -> dict[str, Plugin]:
@@ -249,7 +261,7 @@ def _own_features(market: TradingConfig, code: Path | None) -> dict[str, Plugin]
 
 
 def _features(market: TradingConfig, mine: Mapping[str, Plugin], bars: Bars) -> dict[str, Array]:
-    """Each feature of the market by name and symbol, [T, F], before it is clipped."""
+    """Each feature of the market by name and symbol, [T], before it is clipped."""
     names = [*market.features] or [*features.MARKET_FEATURES]
     found: dict[str, Array] = {}
     for name in names:
@@ -264,10 +276,14 @@ def _features(market: TradingConfig, mine: Mapping[str, Plugin], bars: Bars) -> 
 
 
 def _by_symbol(name: str, values: Array, bars: Bars) -> dict[str, Array]:
-    """[T, A, ...] -> [T, ...] by name; of several symbols each name says whose it is."""
-    if len(bars.symbols) == 1:
-        return {name: values}
-    return {f"{name} of {symbol}": values[:, a] for a, symbol in enumerate(bars.symbols)}
+    """[T, A] or [T, A, F] -> [T] by name; of several symbols or columns each name says which it is."""
+    parts = values.reshape(*bars.close.shape, -1)
+    n = parts.shape[2]
+    return {
+        f"{name}{f'[{i}]' * (n > 1)}{f' of {symbol}' * (len(bars.symbols) > 1)}": parts[:, a, i]
+        for a, symbol in enumerate(bars.symbols)
+        for i in range(n)
+    }
 
 
 def _test_env(bars: Bars, table: features.FeatureTable, plan: Experiment, first: int) -> TradingEnv:
@@ -307,21 +323,24 @@ def _acting(
     watched = _Watched(agent)
     requests = engine.policy_requests(watched, _test_env(bars, table, plan, first))  # type: ignore[arg-type]
     obs = np.stack(watched.seen)  # [n, S, F]
-    found = {f"observation {name}": obs[:, :, f] for f, name in enumerate(table.names)}
-    found["actions"] = requests.swapaxes(0, 1)
+    found = {f"{OBSERVATION} {name}": obs[:, :, f] for f, name in enumerate(table.names)}
     part = bars.rows(first, len(bars) - 1)
     return found | _account(part, {f"seed {s}": asked for s, asked in enumerate(requests)}, plan)
 
 
 def _account(part: Bars, requests: Mapping[str, Array], plan: Experiment) -> dict[str, Array]:
-    """Fills [n, M, A] and equity [n, M] of accounts that get what they ask for, and of their ensemble."""
+    """Actions, fills and equity [n] of accounts that get what they ask for, and of their ensemble."""
     made = engine.run(
         "audit", part, requests, {}, market=plan.market, costs=plan.costs, in_sample=False, short=True
     )
-    tracks = (made.ensemble, *made.members)
-    return {
-        "fills": np.stack([track.traded for track in tracks], axis=1),
-        "equity": np.stack([track.equity for track in tracks], axis=1),
+    found: dict[str, Array] = {}
+    for track in made.members:
+        found |= _by_symbol(f"{ACTIONS} of {track.name}", track.request, part)
+        found |= _by_symbol(f"{FILLS} of {track.name}", track.traded, part)
+        found[f"{EQUITY} of {track.name}"] = track.equity
+    return found | {
+        f"{FILLS} of the ensemble": made.ensemble.traded,
+        f"{EQUITY} of the ensemble": made.ensemble.equity,
     }
 
 
@@ -384,7 +403,19 @@ def _overlap(run: Run, bars: Bars, start: str | None) -> list[Finding]:
     return [Finding("test", run.name, OVERLAPS, spelled(tested.timestamps[0]), 0, trained_on(run.manifest))]
 
 
-def _start_matters(columns: Callable[[Bars], Mapping[str, Array]], bars: Bars, warmup: int = 0) -> list[str]:
+def _in_sample(run: Run) -> list[str]:
+    """Which of its backtests were made on bars of its training."""
+    found = []
+    for path in sorted((run.folder / "backtests").glob("*/metrics.json")):
+        try:
+            in_sample = json.loads(path.read_bytes())["in_sample"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found += [f"{path.parent.name} was tested on bars that were trained on"] * bool(in_sample)
+    return found
+
+
+def _start_matters(columns: Callable[[Bars], Mapping[str, Array]], bars: Bars) -> list[str]:
     """In a line, which features have another value after their warm-up where the prices begin later."""
     cut = len(bars) // 4
     try:
@@ -394,7 +425,7 @@ def _start_matters(columns: Callable[[Bars], Mapping[str, Array]], bars: Bars, w
     worst: dict[str, float] = {}
     settled = 0
     for name, values in whole.items():
-        begin = max(warmup, _settled(late[name]))
+        begin = _settled(late[name])
         before, after = values[cut + begin :], late[name][begin:]
         usual = float(np.std(before)) if before.size else 0.0
         moved = np.abs(before - after).reshape(len(before), -1).max(axis=1, initial=0.0)

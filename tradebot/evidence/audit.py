@@ -20,7 +20,8 @@ from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 
 POINTS = 8  # bars at which `check_causal` changes the future
-MANY, EARLY = 64, 16  # with so many points `audit` looks at each of the first bars too
+MANY = 64  # with so many points `audit` looks after each of the first and last bars too
+EARLY, LATE = 16, 8
 ROUNDING = 1e-9  # relative: sums over all bars may round otherwise when some of them change
 
 LOOKS_AHEAD = "looks ahead"
@@ -87,7 +88,7 @@ def audit(
             try:
                 after = subject.columns(other)
             except InputError as error:
-                if how in (futures.SHORTER, futures.UNKNOWN):  # fewer bars may be too few, and NaN too much
+                if how in futures.HARD:
                     continue
                 return [Finding(subject.what, "", FAILS, _when(bars, t), 0, str(error))]
             for name in before:
@@ -121,7 +122,7 @@ def _points(subject: Subject, last: int, seed: int) -> Iterator[tuple[int, int]]
     edges = np.unique(np.linspace(begin, last, subject.points + 1).astype(int))
     chosen = {int(generator.integers(start, stop)) for start, stop in pairwise(edges)} | {last - 1}
     if subject.points >= MANY:  # so that the first bar is named where all bars look ahead
-        chosen |= {*range(begin, begin + EARLY)}
+        chosen |= {*range(begin, begin + EARLY), *range(last - LATE, last)}
     for t in sorted(t for t in chosen if begin <= t < last):
         yield t, int(generator.integers(2**32))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tradebot.core import Array
 from tradebot.market.permuted import permuted
+from tradebot.prices import actions
 from tradebot.prices.bars import Bars
 from tradebot.prices.validity import COLUMNS, PRICES
 
@@ -23,14 +24,17 @@ CHANGED = "when later prices change"
 SHORTER = "when later bars are left out"
 SHUFFLED = "when later bars are shuffled"
 SCALED = f"when later prices are {SCALE:g} times as high"
+LACKING = "when a symbol lacks all later bars"
 UNKNOWN = "when later prices are no numbers"
+HARD = (SHORTER, LACKING, UNKNOWN)  # an honest function may need more bars, or prices that move
 
 
 def others(bars: Bars, t: int, seed: int) -> Iterator[tuple[str, Bars]]:
     """Futures after bar t, each with what was done, to be read behind "... changes".
 
     Another random walk and its mirror image, so that whoever knows but the direction of the next move is
-    caught by one of the two; no future at all; the same bars in another order; the same at another price.
+    caught by one of the two; no future at all; the same bars in another order; the same at another price; of
+    several symbols one without later bars.
     """
     yield SHORTER, bars.rows(0, t)
     for sign in (1.0, -1.0):
@@ -39,6 +43,8 @@ def others(bars: Bars, t: int, seed: int) -> Iterator[tuple[str, Bars]]:
     if not bars.has_actions and len(bars) - t > 2:
         mixed = permuted(bars.rows(t, len(bars) - 1), (), np.random.default_rng(seed))
         yield SHUFFLED, _later(bars, t, **{name: getattr(mixed, name)[1:] for name in COLUMNS})
+    if len(bars.symbols) > 1:
+        yield LACKING, _without(corrupted(bars, t, seed), t, seed % len(bars.symbols))
 
 
 def corrupted(bars: Bars, t: int, seed: int, sign: float = 1.0) -> Bars:
@@ -74,6 +80,18 @@ def unknown(bars: Bars, t: int) -> Bars:
         values.setflags(write=False)
         object.__setattr__(other, name, values)
     return other
+
+
+def _without(bars: Bars, t: int, a: int) -> Bars:
+    """Symbol number a has no bar after t: its last close is repeated."""
+    changed: dict[str, Any] = {name: getattr(bars, name).copy() for name in PRICES}
+    for values in changed.values():
+        values[t + 1 :, a] = bars.close[t, a]
+    none = {"volume": 0.0, "missing": True, **actions.NONE}
+    for name, value in none.items():
+        changed[name] = getattr(bars, name).copy()
+        changed[name][t + 1 :, a] = value
+    return replace(bars, **changed)
 
 
 def _later(bars: Bars, t: int, **future: Array) -> Bars:
