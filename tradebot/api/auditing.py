@@ -9,28 +9,22 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tradebot import plugins, runs
 from tradebot.agents.configs import CONFIGS
-from tradebot.agents.registry import create
+from tradebot.api import subjects
 from tradebot.api.backtesting import after_training, check_trades, history, overlaps
-from tradebot.api.experiment import Experiment, experiment
-from tradebot.api.prices import resolve, unknown
+from tradebot.api.experiment import experiment
+from tradebot.api.prices import resolve
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
-from tradebot.backtest import engine
 from tradebot.config import listed
-from tradebot.core import Agent, Array, Discrete, InputError
+from tradebot.core import Array, InputError
 from tradebot.evidence import audit as causality
-from tradebot.evidence import futures
-from tradebot.evidence.audit import FITTED, OVERLAPS, Finding, Subject
+from tradebot.evidence.audit import OVERLAPS, Finding, Subject
 from tradebot.market import features
-from tradebot.market.configs import TradingConfig
-from tradebot.market.env import TradingEnv, reward_scale, span
-from tradebot.market.kernel import ACCOUNT_FEATURES
-from tradebot.plugins import Plugin
+from tradebot.market.env import span
 from tradebot.prices.bars import Bars
 from tradebot.prices.dates import spelled
 from tradebot.strategies import own, rules
@@ -38,10 +32,7 @@ from tradebot.strategies import own, rules
 Progress = Callable[[int, int, str], None]  # (bars done, of how many, what is going on)
 POINTS = 256  # bars after which the future of what is computed at once is changed
 FEWEST = 8  # the same of what acts bar by bar, where it is POINTS / 16
-OBSERVATION, ACTIONS, FILLS, EQUITY = LAYERS = ("observation", "actions", "fills", "equity")
 LONGEST = 750  # bars that an agent acts in
-STEPS = 200  # of a training whose observations are compared
-DRIFT = 1e-3  # of a feature's deviation: what the start of the prices may change after the warm-up
 
 
 class Checked(NamedTuple):
@@ -184,14 +175,14 @@ def _of_rule(
     what = "strategy" if is_own else "rule"
 
     def asked(other: Bars) -> dict[str, Array]:
-        return _by_symbol(name, requests(other), other)
+        return subjects.by_symbol(name, requests(other), other)
 
     search.look(Subject(what, asked, points=search.points, exact=not is_own, bears_nan=is_own), bars)
     if search.findings:
         return search.result(name, bars)
 
     def accounts(other: Bars) -> dict[str, Array]:
-        return _account(other, {name: rules.requests(requests, other, 0, len(other) - 1)}, plan)
+        return subjects.account(other, {name: rules.requests(requests, other, 0, len(other) - 1)}, plan)
 
     search.look(Subject("account", accounts, points=search.fewer, exact=not is_own), bars)
     return search.result(name, bars)
@@ -216,14 +207,14 @@ def _of_agent(
     else:
         bars = resolve(market.symbols, market.data, market.prices, market)
     bars = _until(end, bars)
-    mine = _own_features(market, code)
-    columns = partial(_features, market, mine)
+    mine = subjects.own_features(market, code)
+    columns = partial(subjects.of_features, market, mine)
     is_exact = not mine
     search.look(
         Subject("features", columns, points=search.points, exact=is_exact, bears_nan=not is_exact), bars
     )
     label = run.name if run else f"{name} (untrained)" if name else "features"
-    search.notes += _start_matters(columns, bars)
+    search.notes += subjects.start_matters(columns, bars)
     leaks = bool(search.findings)
     if run:
         search.findings += _overlap(run, bars, start)
@@ -235,160 +226,22 @@ def _of_agent(
     table = seen(bars)
     if run:
         begin, last = span(bars, market.start or None, market.end or None, table.warmup)
-        search.findings += _fitted(run, bars, seen, begin, last)
+        search.findings += subjects.fitted(run, bars, seen, begin, last)
     first = max(span(bars, start, None, table.warmup)[0], len(bars) - LONGEST)
-    env = _test_env(bars, table, plan, first)
+    env = subjects.env_of(bars, table, plan, first)
     with one_thread():
-        agent = run.agent(env.observation_space, env.action_space) if run else _untrained(plan, env)
-        acting = partial(_acting, agent, plan, seen, first)
-        search.look(Subject("agent", acting, first, search.fewer, exact=is_exact), bars)
+        agent = run.agent(env.observation_space, env.action_space) if run else subjects.untrained(plan, env)
+        does = partial(subjects.acting, agent, plan, seen, first)
+        search.look(Subject("agent", does, first, search.fewer, exact=is_exact), bars)
     return search.result(label, bars)
 
 
 def _first_layer(found: list[Finding]) -> list[Finding]:
     """Of what follows from each other the first: who sees too much acts on it, and earns by it."""
-    for layer in LAYERS:
+    for layer in subjects.LAYERS:
         if first := [one for one in found if one.column.startswith(layer)]:
             return first
     return found
-
-
-def _own_features(market: TradingConfig, code: Path | None) -> dict[str, Plugin]:
-    found = {}
-    for name, place in plugins.places(market.features).items():
-        found[name] = plugins.load(name, code / place if code else None)
-    return found
-
-
-def _features(market: TradingConfig, mine: Mapping[str, Plugin], bars: Bars) -> dict[str, Array]:
-    """Each feature of the market by name and symbol, [T], before it is clipped."""
-    names = [*market.features] or [*features.MARKET_FEATURES]
-    found: dict[str, Array] = {}
-    for name in names:
-        if name in mine:
-            found |= _by_symbol(name, features.own_values(name, mine[name], bars), bars)
-        elif name in features.MARKET_FEATURES:
-            values = features.MARKET_FEATURES[name].compute(bars.reinvested(), market.lookback)
-            found |= _by_symbol(name, values, bars)
-        elif name not in ACCOUNT_FEATURES:
-            raise unknown("feature", name, [*features.MARKET_FEATURES, *ACCOUNT_FEATURES])
-    return found
-
-
-def _by_symbol(name: str, values: Array, bars: Bars) -> dict[str, Array]:
-    """[T, A] or [T, A, F] -> [T] by name; of several symbols or columns each name says which it is."""
-    parts = values.reshape(*bars.close.shape, -1)
-    n = parts.shape[2]
-    return {
-        f"{name}{f'[{i}]' * (n > 1)}{f' of {symbol}' * (len(bars.symbols) > 1)}": parts[:, a, i]
-        for a, symbol in enumerate(bars.symbols)
-        for i in range(n)
-    }
-
-
-def _test_env(bars: Bars, table: features.FeatureTable, plan: Experiment, first: int) -> TradingEnv:
-    return TradingEnv(
-        bars, plan.market, plan.costs, first=first, last=len(bars) - 1, seeds=plan.seeds, table=table
-    )
-
-
-def _untrained(plan: Experiment, env: TradingEnv) -> Agent:
-    return create(
-        plan.agent,
-        env.observation_space,
-        env.action_space,
-        plan.members,
-        plan.run.steps,
-        plan.run.device,
-    )
-
-
-class _Watched:
-    """An agent, and all that it saw."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        self.seen: list[Array] = []
-
-    def act(self, obs: Array, *, explore: bool) -> Any:
-        self.seen.append(np.array(obs[:, 0]))
-        return self._agent.act(obs, explore=explore)
-
-
-def _acting(
-    agent: Agent, plan: Experiment, seen: Callable[[Bars], features.FeatureTable], first: int, bars: Bars
-) -> dict[str, Array]:
-    """What it sees, asks for and gets at every bar from `first` on."""
-    table = seen(bars)
-    watched = _Watched(agent)
-    requests = engine.policy_requests(watched, _test_env(bars, table, plan, first))  # type: ignore[arg-type]
-    obs = np.stack(watched.seen)  # [n, S, F]
-    found = {f"{OBSERVATION} {name}": obs[:, :, f] for f, name in enumerate(table.names)}
-    part = bars.rows(first, len(bars) - 1)
-    return found | _account(part, {f"seed {s}": asked for s, asked in enumerate(requests)}, plan)
-
-
-def _account(part: Bars, requests: Mapping[str, Array], plan: Experiment) -> dict[str, Array]:
-    """Actions, fills and equity [n] of accounts that get what they ask for, and of their ensemble."""
-    made = engine.run(
-        "audit", part, requests, {}, market=plan.market, costs=plan.costs, in_sample=False, short=True
-    )
-    found: dict[str, Array] = {}
-    for track in made.members:
-        found |= _by_symbol(f"{ACTIONS} of {track.name}", track.request, part)
-        found |= _by_symbol(f"{FILLS} of {track.name}", track.traded, part)
-        found[f"{EQUITY} of {track.name}"] = track.equity
-    return found | {
-        f"{FILLS} of the ensemble": made.ensemble.traded,
-        f"{EQUITY} of the ensemble": made.ensemble.equity,
-    }
-
-
-def _fitted(
-    run: Run, bars: Bars, seen: Callable[[Bars], features.FeatureTable], first: int, last: int
-) -> list[Finding]:
-    """What the training took from bars after its end: its scale of the reward, or what its members met."""
-    if last >= len(bars) - 1:
-        return []
-    plan = run.experiment
-    before = _met(plan, bars, seen(bars), first, last)
-    for how, other in futures.others(bars, last, seed=0):
-        if len(other) <= last:
-            continue
-        after = _met(plan, other, seen(other), first, last)
-        for name, values in before.items():
-            if not np.array_equal(values, after[name]):
-                return [Finding("training", name, FITTED, spelled(bars.timestamps[last]), 0, how)]
-    return []
-
-
-def _met(
-    plan: Experiment, bars: Bars, table: features.FeatureTable, first: int, last: int
-) -> dict[str, Array]:
-    """Of a training on the bars first .. last: the scale of its reward, and what random actions met."""
-    scale = reward_scale(bars, first, last)
-    env = TradingEnv(
-        bars,
-        plan.market,
-        plan.costs,
-        first=first,
-        last=last,
-        seeds=plan.seeds,
-        window=plan.market.window,
-        reward_scale=scale,
-        table=table,
-    )
-    generator = np.random.default_rng(0)
-    met, rewards = [env.reset()], []
-    for _ in range(STEPS):
-        if isinstance(env.action_space, Discrete):
-            action: Array = generator.integers(env.action_space.n, size=env.n_envs)
-        else:
-            action = generator.uniform(-1.0, 1.0, (env.n_envs, len(bars.symbols)))
-        step = env.step(action)
-        met.append(step.obs)
-        rewards.append(step.reward)
-    return {"reward scale": np.array(scale), "observations": np.stack(met), "rewards": np.stack(rewards)}
 
 
 def _until(end: str | None, bars: Bars) -> Bars:
@@ -413,36 +266,3 @@ def _in_sample(run: Run) -> list[str]:
             continue
         found += [f"{path.parent.name} was tested on bars that were trained on"] * bool(in_sample)
     return found
-
-
-def _start_matters(columns: Callable[[Bars], Mapping[str, Array]], bars: Bars) -> list[str]:
-    """In a line, which features have another value after their warm-up where the prices begin later."""
-    cut = len(bars) // 4
-    try:
-        whole, late = columns(bars), columns(bars.rows(cut, len(bars) - 1))
-    except InputError:
-        return []
-    worst: dict[str, float] = {}
-    settled = 0
-    for name, values in whole.items():
-        begin = _settled(late[name])
-        before, after = values[cut + begin :], late[name][begin:]
-        usual = float(np.std(before)) if before.size else 0.0
-        moved = np.abs(before - after).reshape(len(before), -1).max(axis=1, initial=0.0)
-        if usual > 0 and moved.max(initial=0.0) > DRIFT * usual:
-            worst[name] = moved.max() / usual
-            settled = max(settled, 1 + int(np.flatnonzero(moved > DRIFT * usual)[-1]))
-    if not worst:
-        return []
-    most = max(worst, key=lambda name: worst[name])
-    return [
-        f"where the prices begin matters to {', '.join(worst)} after the warm-up, most to {most} (by"
-        f" {worst[most]:.2g} of its deviation), "
-        + (f"for {settled:,} bars" if cut + settled < len(bars) - 1 else "up to the end")
-    ]
-
-
-def _settled(values: Array) -> int:
-    """The first row without NaN."""
-    known = ~np.isnan(values.reshape(len(values), -1)).any(axis=1)
-    return int(known.argmax()) if known.any() else len(values)

@@ -26,7 +26,7 @@ ROUNDING = 1e-9  # relative: sums over all bars may round otherwise when some of
 
 LOOKS_AHEAD = "looks ahead"
 UNSTEADY = "is another one when it is computed again from the same bars"
-FAILS = "cannot be computed when later prices change"
+FAILS = "can never be computed when later prices are others"
 FITTED = "is fitted on bars after the training"
 OVERLAPS = "was trained on bars that it is tested on"
 
@@ -57,9 +57,10 @@ class Finding(NamedTuple):
     how: str  # what showed it
 
     def __str__(self) -> str:
+        column = f"{self.column} " if self.column else ""
         at = f" at {self.bar}" if self.bar else ""
         far = f" by {self.ahead:,} bar{'s' * (self.ahead > 1)} or more" if self.ahead else ""
-        return f"{self.what}: {self.column} {self.fault}{far}{at}{f', {self.how}' if self.how else ''}"
+        return f"{self.what}: {column}{self.fault}{far}{at}{f', {self.how}' if self.how else ''}"
 
 
 def audit(
@@ -81,6 +82,8 @@ def audit(
     if unsteady:
         return unsteady
     found: dict[str, _Seen] = {}
+    failed: dict[str, Finding] = {}
+    worked = set(futures.HARD)  # those may fail
     for t, future in _points(subject, last, seed):
         kinds = list(futures.others(bars, t, future))
         kinds += [(futures.UNKNOWN, futures.unknown(bars, t))] if subject.bears_nan else []
@@ -88,19 +91,20 @@ def audit(
             try:
                 after = subject.columns(other)
             except InputError as error:
-                if how in futures.HARD:
-                    continue
-                return [Finding(subject.what, "", FAILS, _when(bars, t), 0, str(error))]
+                failed.setdefault(how, Finding(subject.what, "", FAILS, _when(bars, t), 0, str(error)))
+                continue
+            worked.add(how)
             for name in before:
                 row = _changed(before[name], after[name], t - subject.first, subject.exact)
                 if row is not None:
                     seen = _Seen(subject.first + row, t + 1 - subject.first - row, how)
                     found[name] = seen if name not in found else found[name].and_also(seen)
         told()
-    return [
+    ahead = [
         Finding(subject.what, name, LOOKS_AHEAD, _when(bars, seen.bar), seen.ahead, seen.how)
         for name, seen in found.items()
     ]
+    return ahead or [finding for how, finding in failed.items() if how not in worked][:1]
 
 
 class _Seen(NamedTuple):
