@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 TRAIN = ("train", "a2c", "--steps", 400, "--seeds", 2, "--symbols", "AAPL", "--end", "2009", "--window", 20)
 
 
-@pytest.mark.parametrize("agent", ["dqn", "ppo", "a2c", "sarsa"])
+@pytest.mark.parametrize(
+    "agent", ["dqn", "ppo", *(pytest.param(name, marks=pytest.mark.learning) for name in ("a2c", "sarsa"))]
+)
 def test_killed_at_twenty_moments_it_ends_bit_for_bit_where_it_would_have(agent: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.e2e.killed", agent]
     done = subprocess.run(

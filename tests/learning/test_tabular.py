@@ -117,6 +117,7 @@ def constant(learning_rate: float, epsilon: float) -> dict[str, float]:
     }
 
 
+@pytest.mark.learning
 def test_on_the_cliff_the_bold_learn_the_way_and_the_careful_earn_more_on_it() -> None:
     """Sutton & Barto 2018, example 6.6: episodes 400 to 500 of 100 learners, with their slips."""
     members, online = 100, {}
