@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tradebot.prices import quality
@@ -192,8 +192,12 @@ def test_large_moves(place: Places, factor: float) -> None:
 @settings(deadline=None, max_examples=30)
 def test_an_adjusted_close_that_is_off_on_one_day(place: Places, factor: float) -> None:
     table, row, when = place
+    nearby = np.ptp(np.log(table["adj_close"] / table["close"])[row - 2 : row + 2])
+    assume(nearby < 0.05)  # beside a split or a large dividend an error passes for a part of it
+    has_dividend = nearby > 1e-5  # an ordinary one, which may hide one side of the error
     table.loc[row, "adj_close"] *= factor
-    assert firsts(table, "adjustment") == [when]
+    (found,) = firsts(table, "adjustment")
+    assert found == when or (has_dividend and found == spelled(table["date"][row + 1]))
 
 
 @given(places(*STOCKS), st.sampled_from([0.4, 0.97]))

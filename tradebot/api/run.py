@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from tradebot import runs
-from tradebot.agents.registry import create
 from tradebot.api.experiment import of_run
 from tradebot.api.picture import Picture
 from tradebot.core import Agent, Box, InputError, Space
@@ -85,6 +84,8 @@ class Run:
         `team`: only what the seed with this number trained, which acts alone as in company. Raises
         InputError if the weights are damaged or do not fit.
         """
+        from tradebot.agents.registry import create  # brings torch: only who asks waits for it
+
         plan = self.experiment if team is None else self.experiment.of_seeds(team, team + 1)
         agent = create(plan.agent, observation_space, action_space, plan.members, plan.run.steps)
         state = runs.read_state(self._stored)

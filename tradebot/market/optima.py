@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from tradebot.core import Array
 from tradebot.market.synthetic import AR1, GBM, OU, VOLUME, Leak, Regime
@@ -65,7 +65,7 @@ def band(persistence: float, noise: float, forecast: float, cost: float, n: int 
     width = 5 * noise / np.sqrt(1 - persistence**2)
     edges = np.linspace(-width, width, n + 1)
     states = (edges[1:] + edges[:-1]) / 2
-    inner = norm.cdf((edges[1:-1] - persistence * states[:, None]) / noise)  # [G, G - 1]
+    inner = ndtr((edges[1:-1] - persistence * states[:, None]) / noise)  # [G, G - 1]
     transition = np.diff(inner, axis=1, prepend=0.0, append=1.0)  # the outer cells take the tails
     change = np.abs(POSITIONS - POSITIONS[:, None])  # [p, a]
     reward = forecast * states[:, None, None] * POSITIONS - cost * change  # [G, p, a]

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 import numpy as np
-from scipy import stats
 
 from tradebot.core import Array
 
@@ -216,13 +215,13 @@ def cvar_95(r: Array) -> Number:
 @_metric
 def skew(r: Array) -> Number:
     """m3 / m2^1.5 with the central moments m of r (biased, as scipy.stats.skew)."""
-    return float(stats.skew(r)) if _varies(r) else np.nan
+    return _standardized_moment(r, 3) if _varies(r) else np.nan
 
 
 @_metric
 def kurtosis(r: Array) -> Number:
     """m4 / m2^2 - 3 with the central moments m of r (biased, excess, as scipy.stats.kurtosis)."""
-    return float(stats.kurtosis(r)) if _varies(r) else np.nan
+    return _standardized_moment(r, 4) - 3 if _varies(r) else np.nan
 
 
 @_metric
@@ -284,6 +283,10 @@ def spread(values: Array) -> dict[str, float]:
 
 def _above_noise(deviation: Number, r: Array) -> float:
     return float(deviation) if deviation > NOISE * (1 + np.max(np.abs(r))) else np.nan
+
+
+def _standardized_moment(r: Array, order: int) -> float:
+    return float(np.mean(((r - np.mean(r)) / np.std(r)) ** order))
 
 
 def _varies(r: Array) -> bool:

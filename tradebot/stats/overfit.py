@@ -11,7 +11,6 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tradebot.core import Array
 from tradebot.stats import bootstrap
@@ -45,6 +44,8 @@ def cscv(returns: Array, blocks: int = BLOCKS) -> Overfit:
     a PBO of 1/2, as has noise, whether N is odd or even. NaN for fewer than two candidates, than two bars a
     block, or returns that are not finite. Raises ValueError for blocks that cannot be halved.
     """
+    from scipy.stats import rankdata  # slow to import: only who asks waits for it
+
     r = np.asarray(returns, dtype=np.float64)
     if blocks < 2 or blocks % 2:
         raise ValueError(f"blocks must be even and 2 or more, not {blocks}")
