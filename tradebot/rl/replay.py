@@ -56,6 +56,10 @@ class ReplayBuffer:
             (len(seeds), envs), np.int64
         )  # where the next transition of an environment goes
         self._ring = _empty_ring(len(seeds), envs * (feed.capacity // envs), observation_space, action_space)
+        self._flat = self._ring._replace(  # the same memory; of one shape, compiled once for all environments
+            obs=self._ring.obs.reshape(*self._ring.reward.shape, -1),
+            action=self._ring.action.reshape(*self._ring.reward.shape, -1),
+        )
         self._tree = SumTree(len(seeds), self._ring.reward.shape[1])
         self._noise = Noise(seeds, "replay", (feed.batch,))
         self._used = 0  # slots of each environment that have been written to
@@ -67,18 +71,18 @@ class ReplayBuffer:
 
     def add(self, obs: Array, action: Array, extras: Extras, step: Step) -> None:
         """One step of all environments: obs [E, *O], action [E, ...]."""
-        ring, before = self._ring, self._head.copy()
+        ring, before, rows = self._flat, self._head.copy(), len(step.reward)
         _add(
             ring,
             self._head,
             self._tree.sums,
             self._tree.maxima,
-            np.ascontiguousarray(obs, ring.obs.dtype),
-            np.ascontiguousarray(action, ring.action.dtype),
+            np.ascontiguousarray(obs, ring.obs.dtype).reshape(rows, -1),
+            np.ascontiguousarray(action, ring.action.dtype).reshape(rows, -1),
             np.ascontiguousarray(step.reward, ring.reward.dtype),
             np.ascontiguousarray(step.terminated),
             np.ascontiguousarray(step.truncated),
-            np.ascontiguousarray(step.next_obs, ring.obs.dtype),
+            np.ascontiguousarray(step.next_obs, ring.obs.dtype).reshape(rows, -1),
             np.ascontiguousarray(step.level, ring.level.dtype),
         )
         envs = self._head.shape[1]
@@ -136,16 +140,17 @@ class ReplayBuffer:
         ring = self._ring
         index, probability = self._tree.sample(self._noise.draw())
         reward, discount, last, successor = _walk(
-            ring, self._head, index, self._feed.n_step, self._feed.gamma
+            self._flat, self._head, index, self._feed.n_step, self._feed.gamma
         )
-        obs, action, terminated, truncated, next_obs, level = _gather(ring, index, last, successor)
+        obs, action, terminated, truncated, next_obs, level = _gather(self._flat, index, last, successor)
+        seen, done = (index.shape + array.shape[2:] for array in (ring.obs, ring.action))
         return Batch(
-            obs=obs,
-            action=action,
+            obs=obs.reshape(seen),
+            action=action.reshape(done),
             reward=reward,
             terminated=terminated,
             truncated=truncated,
-            next_obs=next_obs,
+            next_obs=next_obs.reshape(seen),
             next_action=None,
             extras={"discount": discount},
             index=index,
@@ -197,7 +202,7 @@ def _add(
     head: Array,  # [M, B]
     sums: Array,
     maxima: Array,
-    obs: Array,  # [M x B, *O], like all that follows
+    obs: Array,  # [M x B, O], flat like all that follows
     action: Array,
     reward: Array,
     terminated: Array,
@@ -260,7 +265,7 @@ def _walk(
 def _gather(
     ring: Ring, index: Array, last: Array, successor: Array
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """obs, action, terminated, truncated, next_obs and level of a batch, [M, N, ...], in one pass."""
+    """obs, action, terminated, truncated, next_obs and level of a batch in one pass, [M, N (, flat)]."""
     obs = np.empty(index.shape + ring.obs.shape[2:], ring.obs.dtype)
     action = np.empty(index.shape + ring.action.shape[2:], ring.action.dtype)
     terminated = np.empty(index.shape, np.bool_)
