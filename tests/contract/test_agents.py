@@ -149,6 +149,8 @@ CASES = {
     ),
     "a2c, continuous": Case("a2c", SETTINGS["a2c"] | {"entropy": 0.01}, discrete=False),
     "ppo, continuous": Case("ppo", SETTINGS["ppo"] | {"entropy": 0.01}, discrete=False),
+    "ppo, rectified": Case("ppo", SETTINGS["ppo"] | {"activation": "relu"}),
+    "trpo, rectified": Case("trpo", SETTINGS["trpo"] | {"activation": "relu"}),
     "ppo, default widths": Case("ppo", SETTINGS["ppo"] | {"hidden": (64, 64)}),
     "ppo that stops": Case("ppo", SETTINGS["ppo"] | STOPPED | NORMALISED),
     "a2c, normalised": Case("a2c", SETTINGS["a2c"] | NORMALISED | {"lr_schedule": "constant"}),

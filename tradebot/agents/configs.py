@@ -48,6 +48,7 @@ class OnPolicyConfig(WindowsConfig, NetworkConfig):
     """What policies with a learned value have."""
 
     actions: ClassVar[str] = "discrete, continuous"
+    activation: Literal["tanh", "relu"] = Field("tanh", description="Function between the layers")
     n_steps: int = Field(256, ge=1, description="Steps of each environment per rollout")
     normalise_obs: bool = Field(
         False,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tradebot.core import Array, Batch, Discrete, Population, State
-from tradebot.rl.networks import Networks, in_lines
+from tradebot.rl.networks import ACTIVATIONS, Networks, in_lines
 from tradebot.rl.noise import Noise
 from tradebot.rl.normalise import Normaliser
 from tradebot.rl.optim import Adam
@@ -29,6 +29,8 @@ class Settings(Protocol):
     def envs(self) -> int: ...  # per member: how many actions are drawn at once
     @property
     def hidden(self) -> Sequence[int]: ...
+    @property
+    def activation(self) -> str: ...  # a key of ACTIVATIONS
     @property
     def n_steps(self) -> int: ...
     @property
@@ -82,6 +84,7 @@ class ActorCritic:
             seeds,
             vectors={"log_std": self._policy.log_std_size} if self._policy.log_std_size else None,
             output_gain={"policy": 0.01},  # all actions alike at the start
+            activation=ACTIVATIONS[settings.activation],
             device=device,
         )
         if isinstance(action_space, Discrete) and action_space.idle is not None:

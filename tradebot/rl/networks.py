@@ -40,6 +40,7 @@ class Activation(NamedTuple):
 
 TANH = Activation(torch.tanh_, torch.ops.aten.tanh_backward)
 RELU = Activation(torch.relu_, lambda slope, y: torch.ops.aten.threshold_backward(slope, y, 0.0))
+ACTIVATIONS = {"tanh": TANH, "relu": RELU}
 
 
 class Networks:
