@@ -240,12 +240,13 @@ def _ordered(
     cut: bool,
 ) -> Account:
     costs: dict[str, Any] = {"fees": commission, "slippage": half_spread, "fixed_fees": fixed}
+    costs = {name: np.asarray(cost, float) for name, cost in costs.items()}  # other types are compiled anew
     portfolio = vbt.Portfolio.from_orders(
         bars.close,
         np.concatenate([np.full((1, sizes.shape[1]), np.nan), sizes[:-1]]),
         size_type=size_type,
         price=bars.open,
-        init_cash=cash,
+        init_cash=np.array([cash], float),
         cash_sharing=True,
         group_by=True,
         call_seq="auto",

@@ -279,8 +279,14 @@ def test_positions_are_cut_to_whole_shares_here_and_orders_in_vectorbt() -> None
     # 10 held at 10 and no cash, .45 asked for: 4.5 shares. We hold 4 and sell 6; they sell 5 of 5.5.
     market = replace(bars([10] * 3, [10] * 3), adjusted=False)
     found = ours(market, np.array([1, 0.45, 0.45]), Costs(**FREE, whole_units=True), cash=100)
+    price = np.full((3, 1), 10.0)
     theirs = vbt.Portfolio.from_orders(
-        [10.0] * 3, [np.nan, 1.0, 0.45], size_type="targetpercent", size_granularity=1.0, init_cash=100
+        price,
+        np.array([[np.nan], [1.0], [0.45]]),
+        price=price,
+        size_type="targetpercent",
+        size_granularity=1.0,
+        init_cash=np.array([100.0]),
     )
     assert found.units[:, 0].tolist() == [0, 10, 4]
-    assert theirs.assets().to_list() == [0, 10, 5]
+    assert theirs.assets()[0].to_list() == [0, 10, 5]
