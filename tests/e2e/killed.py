@@ -22,7 +22,7 @@ from tradebot import runs
 
 KILLS = 20
 SETTINGS: dict[str, dict[str, Any]] = {
-    "dqn": {"per": True, "steps": 2_500, "capacity": 1_000, "learning_starts": 200, "batch": 16},
+    "dqn": {"per": True, "steps": 1_500, "capacity": 1_000, "learning_starts": 200, "batch": 16},
     "ppo": {"per": True, "steps": 8_000, "n_steps": 64, "epochs": 4},
     "a2c": {"steps": 20_000},
     "sarsa": {"steps": 8_000, "features": "last_return,position"},
