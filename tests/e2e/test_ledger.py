@@ -175,6 +175,18 @@ def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, 
     assert "it opens once" in err
 
 
+def test_sealed_bars_are_not_trained_on_before_they_were_opened(cli: Cli) -> None:
+    assert cli("ledger", "seal", "2012-01-01", "--symbols", "AAPL").code == 0
+    words = ("train", "a2c", "--steps", 40, "--seeds", 1, "--window", 50)
+    code, out, err = cli(*words, "--symbols", "AAPL")
+    assert (code, out, err.count("\n")) == (2, "", 1) and "--end 2011-12-31" in err
+    assert not Path("runs").exists()
+    assert cli(*words, "--symbols", "AAPL", "--end", "2011-12-31", "--name", "before").code == 0
+    assert cli(*words, "--symbols", "IBM", "--name", "another").code == 0
+    assert cli("backtest", "before", "--open-seal").code == 0
+    assert cli(*words, "--symbols", "AAPL", "--name", "afterwards").code == 0
+
+
 def test_a_result_that_cannot_be_put_on_record_is_not_shown(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from tradebot.api.workers import Workers, pays, processes
 from tradebot.config import read_toml
 from tradebot.core import Array, Env, InputError
 from tradebot.envs.gym import PREFIX as GYM
+from tradebot.evidence import ledger
 from tradebot.strategies.rules import FIXED, RULES
 
 Progress = Callable[[int, int, str], None]  # (transitions done, of how many, what is going on)
@@ -80,6 +81,8 @@ def begin(
     plan = _with_source(plan)
     env, facts, scale, kept = environment(plan, code)
     if data := facts.get("data"):
+        if plan.command == "train":  # other studies look at the seals of what they test
+            ledger.check_training(ledger.place(), data.symbols, data.end.isoformat())
         facts["doubts"] = approved(data.symbols, data.source, plan.market)
     manifest = runs.Manifest(
         agent=plan.agent.name,

@@ -185,6 +185,18 @@ def check_seals(path: Path, symbols: Sequence[str], start: str, end: str, *, ope
         _checked(connection, symbols, start, end, open_seal)
 
 
+def check_training(path: Path, symbols: Sequence[str], end: str) -> None:
+    """Raise InputError if bars to be trained on, until `end`, are sealed and nobody has opened them yet."""
+    with reading(path) as connection:
+        for seal in _seals(connection):
+            if not seal.opened and _shares(seal.symbols, symbols) and seal.start <= end:
+                before = np.datetime64(seal.start[:10]) - 1
+                raise InputError(
+                    f"{seal} is sealed since {_day(seal.time)}: train on bars before it (--end {before}), and"
+                    " open it with tradebot backtest --open-seal"
+                )
+
+
 def _checked(
     connection: sqlite3.Connection, symbols: Sequence[str], start: str, end: str, open_seal: bool
 ) -> list[Seal]:
