@@ -62,7 +62,9 @@ def check_keys(given: Iterable[str], known: Iterable[str], where: str = "") -> N
     for key in given:
         if key not in known:
             place = f" in {where}" if where else ""
-            raise InputError(f"unknown setting {key!r}{place}{suggestion(key, known)}")
+            raise InputError(
+                f"unknown setting {key!r}{place}{suggestion(key, known) if known else ': there are none'}"
+            )
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

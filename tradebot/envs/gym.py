@@ -105,6 +105,11 @@ class GymEnv:
         return stacked.reshape(self.n_envs, *self.observation_space.shape)
 
 
+def is_registered(name: str) -> bool:
+    """Whether Gymnasium knows an environment under this ID."""
+    return name in gymnasium.registry
+
+
 def spec(name: str) -> bytes | None:
     """How another process makes this registered environment, pickled; None if it could not.
 
