@@ -127,6 +127,16 @@ def test_too_few_bars_for_the_features_are_refused(cli: Cli, prices: pd.DataFram
         ((*TRAIN, "--env", "ring?state=3"), ("did you mean 'states'",)),
         ((*TRAIN, "--env", "trading?x=1"), ("the settings of trading are flags",)),
         ((*TRAIN, "--env", "game:climbing?k=1"), ("'k' in game:climbing?k=1: there are none",)),
+        (("train", "dqn", "--env", "navigation"), ("discrete actions: take another agent (ppo, a2c, sac)",)),
+        (
+            ("train", "sarsa", "--env", "navigation"),
+            ("discrete actions: take another agent (ppo, a2c, sac)",),
+        ),
+        (("train", "sac", "--env", "game:climbing"), ("actions: take another agent (dqn, ppo, a2c)",)),
+        (
+            ("train", "sac", *AAPL),
+            ("sac needs continuous actions: --actions weights, or another agent (dqn",),
+        ),
         ((*TRAIN, "--env", "CartPole-v1"), ("did you mean 'gym:CartPole-v1'?",)),
         (("train", "q-learning", "--env", "gym:CartPole-v1"), ("number 1 of the 4", "between bounds")),
         (("train", "q-learning", *AAPL), ("a table of about 10^", "--features last_return,position")),
