@@ -1,6 +1,7 @@
 """`tradebot ledger`: what was tried is listed for a person and a program, and what is sealed stays closed."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import tradebot
-from tests.e2e.conftest import Cli
+from tests.e2e.conftest import APPLE, Cli
 from tradebot.api.bookkeeping import note
 from tradebot.plugins import load
 
@@ -160,6 +161,16 @@ def test_a_backtest_is_on_record_before_it_is_shown_and_looks_are_counted(cli: C
     assert '<p class="verdict"><strong>Verdict: ' in page
     assert "Commission and half spread" in page
     assert json.loads((tmp_path / "c" / "metrics.json").read_text())["verdict"]["looks"] == 3
+
+
+def test_a_report_of_what_was_never_tested_is_a_look_and_says_so(cli: Cli, run: tradebot.Run) -> None:
+    shutil.copytree(run.folder, "mine", ignore=shutil.ignore_patterns("backtests"))
+    code, out, err = cli("report", "mine")
+    assert (code, err) == (0, APPLE)
+    verdict, _, page = out.splitlines()
+    assert verdict.startswith("Verdict: ") and "On record: 1 trial and 1 look" in verdict
+    assert cli("report", "mine") == (0, f"{page}\n", "")
+    assert tradebot.ledger().looks == 1
 
 
 def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, tmp_path: Path) -> None:
