@@ -1,5 +1,6 @@
 """`tradebot ledger`: what was tried is listed for a person and a program, and what is sealed stays closed."""
 
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -80,6 +81,15 @@ def test_a_run_is_one_trial_with_its_seeds_and_none_on_the_bars_of_its_training(
     assert of.seeds == (0, 1) and of.members.shape == (2, 794) and of.costs["commission_bps"] == 50
     assert list(kept.frame["name"]) == ["small", "small"]
     assert repr(kept).startswith("LedgerResult(2 trials, 3 looks, in ") and "<table" in kept._repr_html_()
+
+
+def test_a_trial_keeps_the_name_of_its_first_look(cli: Cli, run: tradebot.Run) -> None:
+    result = backtested(run, symbols=(), start=None)
+    note(result.backtest, run)
+    renamed = dataclasses.replace(result.backtest, name="nulltest-a2c-AAPL")
+    note(renamed, run, kind="nulltest")
+    (trial,) = json.loads(cli("ledger", "--json").out)["trials"]
+    assert (trial["name"], trial["kind"], trial["looks"]) == ("small", "backtest", 2)
 
 
 def test_a_config_is_what_was_chosen(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ class LedgerResult(NamedTuple):
     """All that was tried, of some symbols or of all."""
 
     path: Path  # of the file
-    trials: tuple[tuple[Entry, int], ...]  # the latest look at each, oldest first, and how many there were
+    # The latest look at each under the name and kind of its first, oldest first, and how many there were.
+    trials: tuple[tuple[Entry, int], ...]
     seals: tuple[Seal, ...]
 
     @property
@@ -73,8 +74,9 @@ def ledger(symbols: str | Sequence[str] = (), *, path: str | Path | None = None)
     latest: dict[object, tuple[Entry, int]] = {}
     for entry in book.entries(file, wanted := listed(symbols)):
         trial = identity(to_row(entry.time, entry.evaluation))
-        _, count = latest.pop(trial, (entry, 0))
-        latest[trial] = (entry, count + 1)
+        before, count = latest.pop(trial, (entry, 0))
+        known = {"kind": before.evaluation.kind, "name": before.evaluation.name}
+        latest[trial] = (entry._replace(evaluation=entry.evaluation._replace(**known)), count + 1)
     seals = (one for one in book.seals(file) if not wanted or not one.symbols or {*wanted} & {*one.symbols})
     return LedgerResult(file, tuple(latest.values()), tuple(seals))
 
