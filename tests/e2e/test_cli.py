@@ -319,6 +319,16 @@ def test_a_flag_goes_before_the_file_and_the_file_before_the_default(cli: Cli) -
     assert (config["run"]["steps"], config["run"]["seeds"], config["run"]["seed"]) == (40, 1, 0)
 
 
+def test_names_are_never_cut_and_a_pipe_has_no_width(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a-name-that-is-longer-than-most-" + "x" * 80
+    assert cli("train", "a2c", *SMALL, "--name", name).code == 0
+    folded = cli("runs", "list").out
+    assert max(map(len, folded.splitlines())) <= 80
+    assert "…" not in folded and folded.count("x") == 80
+    monkeypatch.delenv("COLUMNS")
+    assert name in cli("runs", "list").out
+
+
 def test_one_damaged_run_does_not_hide_the_others(cli: Cli) -> None:
     assert cli("train", "a2c", *SMALL, "--name", "good").code == 0
     Path("runs/bad").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typer.core import TyperGroup
 
 from tradebot.config import suggestion
 from tradebot.core import InputError
+
+_UNLIMITED = 10_000  # columns of what is no terminal
 
 Progress = Callable[[int, int, str], None]  # (done, of how many, what is going on)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
@@ -99,7 +102,8 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in header:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # names are typed again: none is cut
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if is_limited else _UNLIMITED).print(table)
