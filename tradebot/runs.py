@@ -49,6 +49,7 @@ class Evaluation(Config):
     )  # a foreign environment may pay anything; JSON then says null
     members: tuple[float | None, ...]  # mean over the episodes of each
     std: tuple[float | None, ...] = ()  # standard deviation over the same
+    success: tuple[float, ...] = ()  # share of the same that came to a goal, where the environment knows one
     median: float | None  # over members, or over the means of teams, as all that follow
     iqr: float | None
     iqm: float | None = None  # interquartile mean
