@@ -9,6 +9,7 @@ import typer
 
 from tradebot.cli import console
 from tradebot.core import InputError
+from tradebot.files import check_file
 
 if TYPE_CHECKING:
     from tradebot.api import Play
@@ -39,6 +40,7 @@ def play(
     for name, path in files.items():
         if path.suffix.lower() != f".{name}":
             raise InputError(f"--{name}: the name of the file should end in .{name} (got {str(path)!r})")
+        check_file(path)
     from tradebot import api
 
     with console.progress_bar("playing") as progress:
