@@ -199,6 +199,30 @@ def test_what_is_no_config_file_is_refused(cli: Cli) -> None:
         assert_refused(cli(*TRAIN, "--config", name), name)
 
 
+@pytest.mark.parametrize(
+    ("words", "mention"),
+    [
+        (("train", "ppo", "--resume", "mine"), "its own: tradebot train --resume mine"),
+        (
+            ("walkforward", "ppo", "--seeds", 2, "--resume=mine"),
+            "its own: tradebot walkforward --resume mine",
+        ),
+        (("nulltest", "ppo", "--resume", "mine"), "its own: tradebot nulltest --resume mine"),
+        (("walkforward", "ppo", "--env", "ring"), "there is no walkforward of ring: it is for trading"),
+        (("walkforward", "copy"), "copy is a run, and tradebot walkforward takes an agent"),
+        (("train", "copy"), "--config copy/config.toml"),
+        (("nulltest", "sma_cross"), "sma_cross is a rule, and there is nothing to train in it"),
+        (("signal", "sma_cross"), "sma_cross is a rule, and signals are of runs"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_what_belongs_to_another_command_is_sent_there(
+    cli: Cli, run: tradebot.Run, words: tuple[object, ...], mention: str
+) -> None:
+    shutil.copytree(run.folder, "copy")
+    assert_refused(cli(*words), mention)
+
+
 def test_a_name_that_is_taken_is_refused_and_what_has_it_stays(cli: Cli) -> None:
     Path("mine/taken").mkdir(parents=True)
     assert_refused(cli(*TRAIN, *AAPL, "--out", "mine", "--name", "taken"), "mine/taken exists already")
