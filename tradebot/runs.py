@@ -26,6 +26,7 @@ from tradebot.config import Config, build, read_toml, suggestion, to_toml
 from tradebot.core import Array, InputError, State
 
 ROOT = Path("runs")
+SHOWN = 20  # names, the latest first, where somebody asks for a run that is not there
 CODE = "code"
 _TEXT = ":text"  # ends the name of an array that holds a text
 
@@ -229,8 +230,13 @@ def find(name: str, root: Path = ROOT, others: Iterable[str] = ()) -> Path:
     runs = [folder for folder in places if (folder / "manifest.json").is_file()]
     for folder in (*runs, *filter(Path.exists, places)):
         return folder
-    known = [*names(root)[-20:], *others]
-    hint = suggestion(name, known) if known else f" (nothing under {root}/ yet: train one first)"
+    others = list(others)
+    known = [*others, *reversed(names(root))]
+    hint = (
+        suggestion(name, known, len(others) + SHOWN)
+        if known
+        else f" (nothing under {root}/ yet: train one first)"
+    )
     raise InputError(f"no run {'or rule ' * bool(others)}{name!r}{hint}")
 
 
