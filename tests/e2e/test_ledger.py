@@ -45,6 +45,14 @@ def test_an_empty_ledger_says_so_and_is_not_made(cli: Cli, own_ledger: Path) -> 
     assert tradebot.ledger().frame.empty
 
 
+def test_a_place_where_no_ledger_can_be_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").touch()
+    monkeypatch.setenv("TRADEBOT_LEDGER", "file/below/ledger.sqlite")
+    code, out, err = cli("ledger")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "file/below/ledger.sqlite cannot be written: file is a file" in err
+
+
 def test_trials_are_listed_with_how_often_they_were_looked_at(cli: Cli, own_ledger: Path) -> None:
     result = backtested()
     for test in (result, backtested("flat", symbols="IBM"), result):

@@ -66,11 +66,12 @@ def ledger(symbols: str | Sequence[str] = (), *, path: str | Path | None = None)
     """What was tried on bars that nothing had been fitted on: of one of these symbols or more, or all.
 
     The file is `path`, else $TRADEBOT_LEDGER, else one in the folder where the system keeps a user's data.
-    Raises InputError for a damaged one.
+    Raises InputError for a damaged one, and for a place where none can be.
 
     >>> ledger("AAPL").frame
     """
     file = book.place(path)
+    files.check_parents(file)
     latest: dict[object, tuple[Entry, int]] = {}
     for entry in book.entries(file, wanted := listed(symbols)):
         trial = identity(to_row(entry.time, entry.evaluation))
