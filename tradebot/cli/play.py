@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,7 @@ def play(
         if path.suffix.lower() != f".{name}":
             raise InputError(f"--{name}: the name of the file should end in .{name} (got {str(path)!r})")
         check_file(path)
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame draws pictures here, and looks for no screen
     from tradebot import api
 
     with console.progress_bar("playing") as progress:
