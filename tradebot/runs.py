@@ -132,6 +132,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoint").glob("[0-9]*.safetensors"), reverse=True)
 
 
+def step_of(checkpoint: Path) -> int:
+    """Transitions of each member until it was kept."""
+    return int(checkpoint.name[:12])
+
+
 def read_checkpoint(folder: Path) -> State | None:
     """The latest state that is whole, or None if there is no checkpoint yet. Leftovers of a kill are removed.
 
