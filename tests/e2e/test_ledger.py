@@ -194,7 +194,7 @@ def test_a_report_of_what_was_never_tested_is_a_look_and_says_so(cli: Cli, run: 
 def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, tmp_path: Path) -> None:
     sealed = cli("ledger", "--seal", "2012-01-01", "--symbols", "AAPL")
     assert sealed.out == "Sealed: AAPL from 2012-01-01 on\n"
-    words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010", "--out", str(tmp_path / "out"))
+    words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010")
     code, out, err = cli(*words)
     assert (code, out) == (2, "")
     assert "--open-seal" in err and "--end 2011-12-31" in err

@@ -76,8 +76,9 @@ def ledger(symbols: str | Sequence[str] = (), *, path: str | Path | None = None)
     for entry in book.entries(file, wanted := listed(symbols)):
         trial = identity(to_row(entry.time, entry.evaluation))
         before, count = latest.pop(trial, (entry, 0))
-        known = {"kind": before.evaluation.kind, "name": before.evaluation.name}
-        latest[trial] = (entry._replace(evaluation=entry.evaluation._replace(**known)), count + 1)
+        first = before.evaluation
+        known = entry.evaluation._replace(kind=first.kind, name=first.name)
+        latest[trial] = (entry._replace(evaluation=known), count + 1)
     seals = (one for one in book.seals(file) if not wanted or not one.symbols or {*wanted} & {*one.symbols})
     return LedgerResult(file, tuple(latest.values()), tuple(seals))
 
