@@ -62,14 +62,18 @@ def check_keys(given: Iterable[str], known: Iterable[str], where: str = "") -> N
     for key in given:
         if key not in known:
             place = f" in {where}" if where else ""
-            raise InputError(f"unknown setting {key!r}{place}{suggestion(key, known)}")
+            raise InputError(
+                f"unknown setting {key!r}{place}{suggestion(key, known) if known else ': there are none'}"
+            )
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`: did you mean 'x'?`, or the whole choice when nothing is near."""
+def suggestion(word: str, known: Iterable[str], most: int | None = None) -> str:
+    """`: did you mean 'x'?`, or the choice when nothing is near: all, or the first `most` `and 4 more`."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f": choose from {', '.join(known)}"
+    if near := difflib.get_close_matches(word, known, n=1):
+        return f": did you mean {near[0]!r}?"
+    rest = len(known[most:]) if most else 0
+    return f": choose from {', '.join(known[:most])}" + f" and {rest} more" * bool(rest)
 
 
 def listed(text: str | Iterable[str]) -> tuple[str, ...]:

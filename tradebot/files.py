@@ -18,6 +18,8 @@ from typing import Any
 
 from tradebot.core import InputError
 
+_TAKEN = "exists already: choose another name or remove it"
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write aside, fsync, rename. Raises OSError and leaves nothing behind when the disk refuses."""
@@ -94,9 +96,35 @@ def new_folder(path: Path, *, numbered: bool = False) -> Iterator[tuple[Path, Pa
             raise
 
 
+def check_parents(path: Path) -> None:
+    """Raise InputError where a file stands in place of a folder above `path`."""
+    nearest = next((parent for parent in path.parents if parent.exists()), path.parent)
+    if nearest.exists() and not nearest.is_dir():
+        raise InputError(f"{path} cannot be written: {nearest} is a file and no folder, take another place")
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError where no file can be written: a folder is called so, or a file stands above it."""
+    check_parents(path)
+    if path.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder, take the name of a file")
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise InputError where `new_folder` would, before the work is done."""
+    _check_name(path)
+    check_parents(path)
+    if os.path.lexists(path):
+        raise InputError(f"{path} {_TAKEN}")
+
+
 @contextmanager
 def parents_of(path: Path) -> Iterator[None]:
-    """Within the block the folders above `path` exist; if it fails, those that were missing go again."""
+    """Within the block the folders above `path` exist; if it fails, those that were missing go again.
+
+    Raises InputError where a file stands in place of one.
+    """
+    check_parents(path)
     made = make_parents(path)
     try:
         yield
@@ -117,10 +145,14 @@ def make_parents(path: Path) -> list[Path]:
     return missing
 
 
+def _check_name(path: Path) -> None:
+    if path.name in ("", ".."):
+        raise InputError(f"{path} is not a name for a new folder")
+
+
 def _reserved(wanted: Path, numbered: bool) -> tuple[Path, Path]:
     """(aside, path) of the first name that nobody has or is making."""
-    if wanted.name in ("", ".."):
-        raise InputError(f"{wanted} is not a name for a new folder")
+    _check_name(wanted)
     path, numbers = wanted, itertools.count(2)
     while True:
         aside = path.with_name(f".{path.name}.partial")
@@ -132,7 +164,7 @@ def _reserved(wanted: Path, numbered: bool) -> tuple[Path, Path]:
             if not os.path.lexists(path):
                 return aside, path
             aside.rmdir()
-            fault = "exists already: choose another name or remove it"
+            fault = _TAKEN
         if not numbered:
             raise InputError(f"{path} {fault}")
         path = wanted.with_name(f"{wanted.name}-{next(numbers)}")

@@ -26,6 +26,7 @@ from tradebot.config import Config, build, read_toml, suggestion, to_toml
 from tradebot.core import Array, InputError, State
 
 ROOT = Path("runs")
+SHOWN = 20  # names, the latest first, where somebody asks for a run that is not there
 CODE = "code"
 _TEXT = ":text"  # ends the name of an array that holds a text
 
@@ -49,6 +50,7 @@ class Evaluation(Config):
     )  # a foreign environment may pay anything; JSON then says null
     members: tuple[float | None, ...]  # mean over the episodes of each
     std: tuple[float | None, ...] = ()  # standard deviation over the same
+    success: tuple[float, ...] = ()  # share of the same that came to a goal, where the environment knows one
     median: float | None  # over members, or over the means of teams, as all that follow
     iqr: float | None
     iqm: float | None = None  # interquartile mean
@@ -128,6 +130,11 @@ def write_checkpoint(folder: Path, step: int, state: State) -> None:
 def checkpoints(folder: Path) -> list[Path]:
     """The latest first."""
     return sorted((folder / "checkpoint").glob("[0-9]*.safetensors"), reverse=True)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Transitions of each member until it was kept."""
+    return int(checkpoint.name[:12])
 
 
 def read_checkpoint(folder: Path) -> State | None:
@@ -228,8 +235,13 @@ def find(name: str, root: Path = ROOT, others: Iterable[str] = ()) -> Path:
     runs = [folder for folder in places if (folder / "manifest.json").is_file()]
     for folder in (*runs, *filter(Path.exists, places)):
         return folder
-    known = [*names(root)[-20:], *others]
-    hint = suggestion(name, known) if known else f" (nothing under {root}/ yet: train one first)"
+    others = list(others)
+    known = [*others, *reversed(names(root))]
+    hint = (
+        suggestion(name, known, len(others) + SHOWN)
+        if known
+        else f" (nothing under {root}/ yet: train one first)"
+    )
     raise InputError(f"no run {'or rule ' * bool(others)}{name!r}{hint}")
 
 

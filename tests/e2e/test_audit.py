@@ -87,6 +87,7 @@ def test_a_run_passes_but_for_a_test_on_its_own_training(cli: Cli, own: Path, pr
     code, out, _ = cli("audit", run.folder, "--points", 16, "--start", "2020-08")
     assert code == 1
     assert "FOUND test: run was trained on bars that it is tested on at 2020-08-01" in out
+    assert out.splitlines()[-1].startswith("Nothing looks ahead, but the test is in-sample")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,19 @@ def test_too_few_bars_for_the_features_are_refused(cli: Cli, prices: pd.DataFram
         ((*TRAIN, "--env", "gym:Blackjack-v1"), ("gym:Blackjack-v1", "observations are Tuple")),
         ((*TRAIN, "--env", "rnig"), ("did you mean 'ring'", "gym:CartPole-v1")),
         ((*TRAIN, "--env", "ring?state=3"), ("did you mean 'states'",)),
+        ((*TRAIN, "--env", "trading?x=1"), ("the settings of trading are flags",)),
+        ((*TRAIN, "--env", "game:climbing?k=1"), ("'k' in game:climbing?k=1: there are none",)),
+        (("train", "dqn", "--env", "navigation"), ("discrete actions: take another agent (ppo, a2c, sac)",)),
+        (
+            ("train", "sarsa", "--env", "navigation"),
+            ("discrete actions: take another agent (ppo, a2c, sac)",),
+        ),
+        (("train", "sac", "--env", "game:climbing"), ("actions: take another agent (dqn, ppo, a2c)",)),
+        (
+            ("train", "sac", *AAPL),
+            ("sac needs continuous actions: --actions weights, or another agent (dqn",),
+        ),
+        ((*TRAIN, "--env", "CartPole-v1"), ("did you mean 'gym:CartPole-v1'?",)),
         (("train", "q-learning", "--env", "gym:CartPole-v1"), ("number 1 of the 4", "between bounds")),
         (("train", "q-learning", *AAPL), ("a table of about 10^", "--features last_return,position")),
         (("train", "sarsa", *AAPL, "--actions", "weights"), ("sarsa needs discrete actions",)),
@@ -184,6 +197,30 @@ def test_what_is_no_config_file_is_refused(cli: Cli) -> None:
     Path("folder").mkdir()
     for name in ("missing.toml", "binary.toml", "folder"):
         assert_refused(cli(*TRAIN, "--config", name), name)
+
+
+@pytest.mark.parametrize(
+    ("words", "mention"),
+    [
+        (("train", "ppo", "--resume", "mine"), "its own: tradebot train --resume mine"),
+        (
+            ("walkforward", "ppo", "--seeds", 2, "--resume=mine"),
+            "its own: tradebot walkforward --resume mine",
+        ),
+        (("nulltest", "ppo", "--resume", "mine"), "its own: tradebot nulltest --resume mine"),
+        (("walkforward", "ppo", "--env", "ring"), "there is no walkforward of ring: it is for trading"),
+        (("walkforward", "copy"), "copy is a run, and tradebot walkforward takes an agent"),
+        (("train", "copy"), "--config copy/config.toml"),
+        (("nulltest", "sma_cross"), "sma_cross is a rule, and there is nothing to train in it"),
+        (("signal", "sma_cross"), "sma_cross is a rule, and signals are of runs"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_what_belongs_to_another_command_is_sent_there(
+    cli: Cli, run: tradebot.Run, words: tuple[object, ...], mention: str
+) -> None:
+    shutil.copytree(run.folder, "copy")
+    assert_refused(cli(*words), mention)
 
 
 def test_a_name_that_is_taken_is_refused_and_what_has_it_stays(cli: Cli) -> None:

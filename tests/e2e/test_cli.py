@@ -137,9 +137,11 @@ def test_the_json_of_training_has_the_promised_keys(cli: Cli) -> None:
 
 
 def test_a_training_that_ends_before_its_first_update_says_so(cli: Cli) -> None:
-    answer = cli("train", "dqn", *SMALL)
-    assert (answer.code, answer.err.count("\n")) == (0, 2)
-    assert "nothing was learned" in answer.err and "--steps" in answer.err
+    for where in (SMALL, ("--env", "navigation?limit=5", "--seeds", 1, "--steps", 20)):
+        answer = cli("train", "dqn" if where is SMALL else "ppo", *where)
+        assert answer.code == 0
+        assert "nothing was learned" in answer.err and "--steps" in answer.err
+        assert answer.out.splitlines()[-1].startswith("Run: runs/")  # no advice to test it, no evaluation
 
 
 def test_the_json_of_training_elsewhere_has_an_evaluation(cli: Cli) -> None:
@@ -317,6 +319,16 @@ def test_a_flag_goes_before_the_file_and_the_file_before_the_default(cli: Cli) -
     assert cli("train", "a2c", "--config", "my.toml", "--seeds", 1, "--name", "x").code == 0
     config = strict(cli("runs", "show", "x", "--json").out)["config"]
     assert (config["run"]["steps"], config["run"]["seeds"], config["run"]["seed"]) == (40, 1, 0)
+
+
+def test_names_are_never_cut_and_a_pipe_has_no_width(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a-name-that-is-longer-than-most-" + "x" * 80
+    assert cli("train", "a2c", *SMALL, "--name", name).code == 0
+    folded = cli("runs", "list").out
+    assert max(map(len, folded.splitlines())) <= 80
+    assert "…" not in folded and folded.count("x") == 80
+    monkeypatch.delenv("COLUMNS")
+    assert name in cli("runs", "list").out
 
 
 def test_one_damaged_run_does_not_hide_the_others(cli: Cli) -> None:

@@ -101,6 +101,36 @@ class Counter(gymnasium.Env[Any, Any]):
         return np.full((1, 2), self.count, np.int64), 1.0, self.count == 5, False, {}
 
 
+class Lucky(Counter):
+    """Every other episode comes to its goal, which is said at its end."""
+
+    episodes = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.episodes = 0 if seed is None else seed % 2
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        *told, ended, cut, info = super().step(action)
+        return (*told, ended, cut, {"is_success": self.episodes == 1} if ended else info)
+
+
+def test_the_share_of_successes_is_told_where_the_environment_knows_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lucky = gymnasium.envs.registration.EnvSpec("Lucky-v0", Lucky)
+    monkeypatch.setitem(gymnasium.registry, "Lucky-v0", lucky)
+    for env in ("gym:Lucky-v0", "navigation?limit=9"):
+        trained = cli("train", "a2c", "--env", env, "--steps", 64, "--seeds", 2, "--name", env[:3])
+        assert trained.code == 0
+        told = json.loads(cli("evaluate", env[:3], "--episodes", 60, "--json").out)["evaluation"]
+        played = [tradebot.play(env[:3], 60, seed=seed).success for seed in (0, 1)]
+        assert told["success"] == (played if env[:3] == "nav" else pytest.approx([0.5, 0.5], abs=0.25))
+        assert "success" in trained.out and "Reached the goal in" in trained.out
+    assert cli(*CARTPOLE).code == 0
+    assert tradebot.evaluate("mine", 5).success == ()
+
+
 @pytest.mark.parametrize("agent", ["dqn", "a2c", "q-learning"])
 def test_whole_numbers_in_any_shape_are_observed_as_amounts(
     agent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -55,8 +55,21 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_training(
     monkeypatch.setattr(members, "train_loop", no_training)
     Path("file").write_text("mine")
     for out in ("file", "file/below", "file/far/below"):
-        assert_failed(cli(*TRAIN, "--out", out), "Not a directory")
-        assert_failed(cli("demo", "--out", f"{out}/demo"), "Not a directory")
+        study = (*TRAIN[1:], "--out", out)
+        for words in (
+            ("train", *study),
+            ("walkforward", *study, "--folds", 2),
+            ("nulltest", *study, "--markets", 2),
+            ("demo", "--out", f"{out}/demo"),
+            ("backtest", "flat", *AAPL, "--out", f"{out}/flat"),
+            ("play", "mine", "--gif", f"{out}/x.gif"),
+            ("play", "mine", "--png", f"{out}/x.png"),
+            ("prices", "check", "AAPL", "--picture", f"{out}/x.png"),
+            ("prices", "resample", "AAPL", "1wk", "--out", f"{out}/x.csv"),
+        ):
+            answer = cli(*words)
+            assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1), answer
+            assert f"{out}" in answer.err and "file is a file and no folder" in answer.err
     assert Path("file").read_text() == "mine"
     assert list(Path().iterdir()) == [Path("file")]
 

@@ -1,6 +1,8 @@
 """`tradebot ledger`: what was tried is listed for a person and a program, and what is sealed stays closed."""
 
+import dataclasses
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import tradebot
-from tests.e2e.conftest import Cli
+from tests.e2e.conftest import APPLE, Cli
 from tradebot.api.bookkeeping import note
 from tradebot.plugins import load
 
@@ -41,6 +43,14 @@ def test_an_empty_ledger_says_so_and_is_not_made(cli: Cli, own_ledger: Path) -> 
     }
     assert not own_ledger.exists()
     assert tradebot.ledger().frame.empty
+
+
+def test_a_place_where_no_ledger_can_be_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").touch()
+    monkeypatch.setenv("TRADEBOT_LEDGER", "file/below/ledger.sqlite")
+    code, out, err = cli("ledger")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "file/below/ledger.sqlite cannot be written: file is a file" in err
 
 
 def test_trials_are_listed_with_how_often_they_were_looked_at(cli: Cli, own_ledger: Path) -> None:
@@ -79,6 +89,15 @@ def test_a_run_is_one_trial_with_its_seeds_and_none_on_the_bars_of_its_training(
     assert of.seeds == (0, 1) and of.members.shape == (2, 794) and of.costs["commission_bps"] == 50
     assert list(kept.frame["name"]) == ["small", "small"]
     assert repr(kept).startswith("LedgerResult(2 trials, 3 looks, in ") and "<table" in kept._repr_html_()
+
+
+def test_a_trial_keeps_the_name_of_its_first_look(cli: Cli, run: tradebot.Run) -> None:
+    result = backtested(run, symbols=(), start=None)
+    note(result.backtest, run)
+    renamed = dataclasses.replace(result.backtest, name="nulltest-a2c-AAPL")
+    note(renamed, run, kind="nulltest")
+    (trial,) = json.loads(cli("ledger", "--json").out)["trials"]
+    assert (trial["name"], trial["kind"], trial["looks"]) == ("small", "backtest", 2)
 
 
 def test_a_config_is_what_was_chosen(tmp_path: Path) -> None:
@@ -162,10 +181,20 @@ def test_a_backtest_is_on_record_before_it_is_shown_and_looks_are_counted(cli: C
     assert json.loads((tmp_path / "c" / "metrics.json").read_text())["verdict"]["looks"] == 3
 
 
+def test_a_report_of_what_was_never_tested_is_a_look_and_says_so(cli: Cli, run: tradebot.Run) -> None:
+    shutil.copytree(run.folder, "mine", ignore=shutil.ignore_patterns("backtests"))
+    code, out, err = cli("report", "mine")
+    assert (code, err) == (0, APPLE)
+    verdict, _, page = out.splitlines()
+    assert verdict.startswith("Verdict: ") and "On record: 1 trial and 1 look" in verdict
+    assert cli("report", "mine") == (0, f"{page}\n", "")
+    assert tradebot.ledger().looks == 1
+
+
 def test_sealed_bars_are_refused_before_they_are_traded_and_open_once(cli: Cli, tmp_path: Path) -> None:
     sealed = cli("ledger", "--seal", "2012-01-01", "--symbols", "AAPL")
     assert sealed.out == "Sealed: AAPL from 2012-01-01 on\n"
-    words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010", "--out", str(tmp_path / "out"))
+    words = ("backtest", "flat", "--symbols", "AAPL", "--start", "2010")
     code, out, err = cli(*words)
     assert (code, out) == (2, "")
     assert "--open-seal" in err and "--end 2011-12-31" in err

@@ -64,6 +64,10 @@ def test_ctrl_c_prints_the_command_that_goes_on(
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "tradebot train --resume runs/mine" in refused.err
     assert "unfinished" in cli("runs", "list").out
+    shown = cli("runs", "show", "mine").out
+    assert "  reached: 200 of 400\n" in shown
+    empty = ("  seconds:", "  steps_per_second:", "  weights:", "\nbacktests")
+    assert [word for word in empty if word in shown] == []
 
     answer = cli("train", "--resume", "mine", "--json")
     assert answer.code == 0 and '"steps": 400' in answer.out

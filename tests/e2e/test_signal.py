@@ -244,7 +244,7 @@ def test_what_is_no_run_that_trades_is_refused(cli: Cli, tmp_path: Path) -> None
     tradebot.train("a2c", env="gym:CartPole-v1", steps=40, seeds=1, out=tmp_path, name="cart")
     for name, mention in (
         ("cart", "was trained on gym:CartPole-v1, not for trading: there is nothing to trade"),
-        ("flat", "no run 'flat'"),
+        ("flat", "flat is a rule, and signals are of runs"),
     ):
         code, out, err = cli("signal", name if name == "flat" else tmp_path / name)
         assert (code, out, err.count("\n")) == (2, "", 1) and mention in err

@@ -94,6 +94,9 @@ def test_a_long_value_does_not_fill_the_line() -> None:
 def test_near_words_are_suggested_and_far_ones_listed() -> None:
     assert suggestion("haet", ["heat", "fan"]) == ": did you mean 'heat'?"
     assert suggestion("zzz", ["heat", "fan"]) == ": choose from heat, fan"
+    assert suggestion("zzz", ["heat", "fan"], 2) == ": choose from heat, fan"
+    assert suggestion("zzz", ["heat", "fan", "mode"], 1) == ": choose from heat and 2 more"
+    assert suggestion("mod", ["heat", "fan", "mode"], 1) == ": did you mean 'mode'?"
 
 
 def test_a_list_is_text_with_commas_or_any_sequence() -> None:

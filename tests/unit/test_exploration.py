@@ -34,7 +34,7 @@ def test_rounding_does_not_carry_an_action_over_the_bound() -> None:
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        (Discrete(3), "td3 needs continuous actions: --actions weights"),
+        (Discrete(3), "td3 needs continuous actions: take another agent"),
         (Box(np.array([-np.inf]), np.array([1.0])), "td3 needs bounded actions"),
     ],
 )

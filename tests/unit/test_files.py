@@ -165,7 +165,7 @@ def test_what_names_no_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("inside", ["x", "x/y"])
 def test_a_folder_below_a_file_is_refused_as_such(tmp_path: Path, inside: str) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(NotADirectoryError), files.new_folder(tmp_path / "file" / inside):
+    with pytest.raises(InputError, match="is a file"), files.new_folder(tmp_path / "file" / inside):
         raise AssertionError("began")
     with pytest.raises(NotADirectoryError):
         files.write_text(tmp_path / "file" / inside, "words")

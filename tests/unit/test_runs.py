@@ -132,6 +132,13 @@ def test_a_run_is_found_by_its_folder_or_its_name(tmp_path: Path, monkeypatch: p
         runs.find("flt", others=["flat"])
     with pytest.raises(InputError, match="nothing under elsewhere/ yet"):
         runs.find("x", Path("elsewhere"))
+    for number in range(22):
+        path = Path("many", f"r{number}", "manifest.json")
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (number, number))
+    with pytest.raises(InputError, match=r"choose from flat, r21, r20, .*, r2 and 2 more$"):
+        runs.find("zzz", Path("many"), others=["flat"])
 
 
 # ---- checkpoints

@@ -23,10 +23,7 @@ class DQN:
     def __init__(self, config: DQNConfig, population: Population) -> None:
         seeds, device = population.seeds, population.device
         if not isinstance(population.action_space, Discrete):
-            raise InputError(
-                "dqn needs discrete actions: --actions long-flat, long-short or orders,"
-                " or another agent (ppo, a2c, sac)"
-            )
+            raise InputError("dqn needs discrete actions: take another agent (ppo, a2c, sac)")
         self.config = config
         self.feed = replay(config)
         self._steps, self._seen, self._updates = population.steps, 0, 0

@@ -66,6 +66,8 @@ def backtest(
 
     >>> backtest("buy_and_hold", symbols="AAPL", start="2010", save=False).metrics["sharpe"]
     """
+    if save and out:
+        files.check_new_folder(Path(out))
     rule, run = _resolved(run_or_rule, strategy)
     for name in (asked := rules.listed_rules(baselines or ())):
         if rules.named(name) is None:

@@ -28,7 +28,8 @@ class LedgerResult(NamedTuple):
     """All that was tried, of some symbols or of all."""
 
     path: Path  # of the file
-    trials: tuple[tuple[Entry, int], ...]  # the latest look at each, oldest first, and how many there were
+    # The latest look at each under the name and kind of its first, oldest first, and how many there were.
+    trials: tuple[tuple[Entry, int], ...]
     seals: tuple[Seal, ...]
 
     @property
@@ -65,16 +66,19 @@ def ledger(symbols: str | Sequence[str] = (), *, path: str | Path | None = None)
     """What was tried on bars that nothing had been fitted on: of one of these symbols or more, or all.
 
     The file is `path`, else $TRADEBOT_LEDGER, else one in the folder where the system keeps a user's data.
-    Raises InputError for a damaged one.
+    Raises InputError for a damaged one, and for a place where none can be.
 
     >>> ledger("AAPL").frame
     """
     file = book.place(path)
+    files.check_parents(file)
     latest: dict[object, tuple[Entry, int]] = {}
     for entry in book.entries(file, wanted := listed(symbols)):
         trial = identity(to_row(entry.time, entry.evaluation))
-        _, count = latest.pop(trial, (entry, 0))
-        latest[trial] = (entry, count + 1)
+        before, count = latest.pop(trial, (entry, 0))
+        first = before.evaluation
+        known = entry.evaluation._replace(kind=first.kind, name=first.name)
+        latest[trial] = (entry._replace(evaluation=known), count + 1)
     seals = (one for one in book.seals(file) if not wanted or not one.symbols or {*wanted} & {*one.symbols})
     return LedgerResult(file, tuple(latest.values()), tuple(seals))
 

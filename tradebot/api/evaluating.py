@@ -11,7 +11,8 @@ from tradebot import runs
 from tradebot.api.members import world
 from tradebot.api.run import Run, open_run
 from tradebot.api.threads import one_thread
-from tradebot.core import InputError
+from tradebot.core import Array, InputError
+from tradebot.envs.world import World
 from tradebot.rl import evaluate as evaluation
 from tradebot.stats import bootstrap
 from tradebot.stats.metrics import spread
@@ -41,6 +42,7 @@ def evaluate(
         raise InputError(f"--episodes: should be at least 1 (got {episodes})")
     seeds, members = [seed + evaluation.SEED for seed in run.seeds], len(plan.members)
     rounds: list[evaluation.Played] = []
+    goals: list[Array | None] = []  # [M, N] of each round, None where nobody speaks of a goal
     with one_thread():
         for first in range(0, episodes, AT_ONCE):
             # Seeds of its own for each round: where a member stands in the last one depends on its company.
@@ -51,9 +53,17 @@ def evaluate(
                 if progress:
                     progress(before + done, episodes * members, f"evaluating {run.name}")
 
+            arrived = np.zeros(env.n_envs, dtype=bool)
+
+            def look(running: Array, env: World = env, arrived: Array = arrived) -> None:
+                if env.arrived is not None:
+                    np.copyto(arrived, env.arrived, where=running)
+
             longest = env.time_limit or evaluation.LONGEST
-            rounds.append(evaluation.play(agent, env, members, longest=longest, progress=tell))
+            rounds.append(evaluation.play(agent, env, members, longest=longest, progress=tell, watch=look))
+            goals.append(None if env.arrived is None else arrived.reshape(members, -1))
     played = evaluation.Played(*(np.concatenate(parts, axis=1) for parts in zip(*rounds, strict=True)))
+    known = [found for found in goals if found is not None]
     means = played.returns.mean(axis=1)  # [M]
     of_seeds = means.reshape(len(seeds), -1).mean(axis=1)  # [S], over the members of a team
     of_means = spread(of_seeds)
@@ -61,6 +71,7 @@ def evaluate(
     return runs.Evaluation(
         members=tuple(means.tolist()),
         std=tuple(played.returns.std(axis=1).tolist()),
+        success=tuple(np.concatenate(known, axis=1).mean(axis=1).tolist()) if known else (),
         median=of_means["median"],
         iqr=of_means["iqr"],
         iqm=iqm,

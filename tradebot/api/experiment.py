@@ -131,6 +131,8 @@ def experiment(
         chosen["agent"] = DISCOUNT | chosen["agent"]
     built: dict[str, Any] = {name: build(model, chosen[name]) for name, model in models.items()}
     made = Experiment(**built)
+    if made.is_trading:
+        _check_actions(made.agent, made.market)
     if study:
         check_study(made)
     if not made.is_trading:
@@ -154,6 +156,18 @@ def check_study(plan: Experiment) -> None:
 def of_run(agent: str, toml: Mapping[str, Any], file: str) -> Experiment:
     """That of a run, by the sections of its config.toml. Raises InputError."""
     return experiment(agent, toml, {}, file, next((study for study in STUDIES if study in toml), ""))
+
+
+def _check_actions(agent: AgentConfig, market: TradingConfig) -> None:
+    """Raise InputError for an agent that cannot act so, with what would do."""
+    wanted = "continuous" if market.actions == "weights" else "discrete"
+    if wanted not in agent.actions:
+        others = [name for name, config in CONFIGS.items() if wanted in config.actions]
+        schemes = "weights" if agent.actions == "continuous" else "long-flat, long-short or orders"
+        raise InputError(
+            f"{agent.name} needs {agent.actions} actions: --actions {schemes}, or another agent"
+            f" ({', '.join(others)})"
+        )
 
 
 def _check_other(env: str, idle: list[str]) -> None:

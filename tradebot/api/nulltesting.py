@@ -35,6 +35,7 @@ from tradebot.prices.bars import Bars
 from tradebot.report import nulltest as picture
 from tradebot.report import plots
 from tradebot.rl import loop
+from tradebot.strategies import rules
 
 
 class NullTestResult:
@@ -172,7 +173,12 @@ def null_tests(plan: Experiment, markets: Sequence[Bars], last: int) -> list[tup
 
 def _of_run(run: str | Path | Run, settings: dict[str, Any]) -> tuple[Experiment, Path]:
     """The run's own experiment, to be tested, and the code of its features."""
-    run = run if isinstance(run, Run) else Run(runs.find(str(run), others=CONFIGS))
+    if not isinstance(run, Run):
+        if rules.named(str(run)):
+            raise InputError(
+                f"{run} is a rule, and there is nothing to train in it: null tests are of agents"
+            )
+        run = Run(runs.find(str(run), others=CONFIGS))
     check_trades(run, "test")
     given = {key: value for key, value in settings.items() if value is not None}
     if idle := [key for key in given if key not in NullTestConfig.model_fields]:

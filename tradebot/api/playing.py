@@ -31,7 +31,9 @@ class Episode(NamedTuple):
     number: int  # from 1
     steps: int
     returns: tuple[float, ...]  # undiscounted, of each agent that took part
-    ended: str  # goal, collision or what else the world says; terminated, truncated, or still going on
+    ended: (
+        str  # goal, collision or what else the world says; terminated, time limit, truncated, still going on
+    )
 
     @property
     def value(self) -> float:
@@ -147,11 +149,7 @@ def play(
             watch=camera.take if pictures else None,
         )
     films = camera.films if pictures else []
-    ended = [
-        (films and films[b][-1].get("outcome"))
-        or (STILL if played.cut[0, b] else "terminated" if played.terminated[0, b] else "truncated")
-        for b in range(episodes)
-    ]
+    ended = [(films and films[b][-1].get("outcome")) or _end(played, b, env) for b in range(episodes)]
     return Play(
         run,
         seed,
@@ -161,6 +159,15 @@ def play(
         ],
         films,
     )
+
+
+def _end(played: evaluation.Played, b: int, env: World) -> str:
+    """How episode b ended where the world has no word for it."""
+    if played.cut[0, b]:
+        return STILL
+    if played.terminated[0, b]:
+        return "terminated"
+    return "time limit" if played.steps[0, b] == env.time_limit else "truncated"
 
 
 class _Camera:

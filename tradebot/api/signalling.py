@@ -18,6 +18,7 @@ from tradebot.api.run import Run, open_run
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Track
 from tradebot.config import build, listed
+from tradebot.core import InputError
 from tradebot.market import synthetic
 from tradebot.market.configs import Broker
 from tradebot.prices.bars import Bars
@@ -25,6 +26,7 @@ from tradebot.prices.dates import spelled
 from tradebot.prices.exchanges import exchange_of
 from tradebot.prices.freshness import is_stale
 from tradebot.prices.reading import ReadConfig
+from tradebot.strategies.rules import named
 
 Order = Literal["buy", "sell", "hold", "liquidation", "ruined"]
 
@@ -108,7 +110,12 @@ def signal(
 
     >>> signal("my-run").ensemble[0].request
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    if not isinstance(run, Run):
+        if named(str(run)):
+            raise InputError(
+                f"{run} is a rule, and signals are of runs; a rule has a backtest: tradebot backtest {run}"
+            )
+        run = open_run(run)
     check_trades(run, "trade")
     market, costs = run.experiment.market, run.experiment.costs
     how = build(ReadConfig, {name: getattr(market, name) for name in ReadConfig.model_fields} | reading)

@@ -139,8 +139,11 @@ def go_on(run: str | Path, command: str, workers: int | None, progress: Progress
 
 
 def _evaluated(run: Run, progress: Progress | None) -> Run:
-    """The run, and what it earns now where that is no matter for a backtest. The training is safe already."""
-    if run.experiment.is_trading:
+    """The run, and what it earns now where that is no matter for a backtest. The training is safe already.
+
+    A run that has learned nothing is not worth it.
+    """
+    if run.experiment.is_trading or not run.has_learned:
         return run
     try:
         evaluation = evaluate(run, progress=progress)

@@ -66,7 +66,17 @@ def _print(result: AuditResult) -> None:
         print(f"FOUND {finding}")
     for note in result.notes:
         print(f"Note: {note}")
-    print("Something looks ahead" if result.findings else "Nothing looks ahead")
+    print(_closing(result))
+
+
+def _closing(result: AuditResult) -> str:
+    from tradebot.evidence.audit import OVERLAPS
+
+    if result.ok:
+        return "Nothing looks ahead"
+    if all(finding.fault == OVERLAPS for finding in result.findings):
+        return "Nothing looks ahead, but the test is in-sample: its result says nothing about unseen bars"
+    return "Something looks ahead"
 
 
 command = with_flags(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from tradebot.cli.flags import with_flags
 from tradebot.market.configs import Broker
 from tradebot.market.costs import Costs
 from tradebot.prices.reading import ReadConfig
+
+if TYPE_CHECKING:
+    from tradebot.api import BacktestResult
 
 RUN_OR_RULE = typer.Argument(
     help="A run (its folder, or its name under runs/) or a rule: buy_and_hold, flat, sma_cross, momentum,"
@@ -81,20 +84,32 @@ def backtest(
             command=console.command_line(),
             **settings,
         )
-    for line in filter(None, (result.warning, result.doubts)):
-        console.complain(line)
+    complain_of(result)
     if json:
         console.print_json(result.to_dict())
         return
     from rich.console import Console
 
-    from tradebot.report import sensitivity, tables, verdict
+    from tradebot.report import sensitivity, tables
 
-    if result.verdict:
-        print(verdict.paragraph(result.backtest, result.verdict) + "\n")
+    print_verdict(result)
     Console().print(tables.summary([result.backtest]))
     print(sensitivity.line(result.sensitivity))
     print(f"Report: {result.files['report.html']}")
+
+
+def complain_of(result: BacktestResult) -> None:
+    """What a reader must know of the prices, on stderr."""
+    for line in filter(None, (result.warning, result.doubts)):
+        console.complain(line)
+
+
+def print_verdict(result: BacktestResult) -> None:
+    """Whether it shows an edge, and what is on record."""
+    from tradebot.report import verdict
+
+    if result.verdict:
+        print(verdict.paragraph(result.backtest, result.verdict) + "\n")
 
 
 command = with_flags(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,8 @@ from typer.core import TyperGroup
 
 from tradebot.config import suggestion
 from tradebot.core import InputError
+
+_UNLIMITED = 10_000  # columns of what is no terminal
 
 Progress = Callable[[int, int, str], None]  # (done, of how many, what is going on)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else")]
@@ -26,10 +30,32 @@ class Commands(TyperGroup):
     """A group of commands that names the choice when one is unknown."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        check_resume(ctx, args)
         if args[0] not in self.commands:
             what = self.subcommand_metavar.split()[0].lower()  # command, or agent
+            if what == "agent" and (run := _run(args[0])):
+                raise InputError(
+                    f"{args[0]} is a run, and tradebot {ctx.info_name} takes an agent; the run's settings are"
+                    f" in its file: --config {run / 'config.toml'}"
+                )
             raise InputError(f"unknown {what} {args[0]!r}{suggestion(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
+
+
+def check_resume(ctx: Any, args: list[str]) -> None:
+    """Raise InputError for `--resume` behind an agent, where the group is what takes it."""
+    words = [part for word in args for part in word.split("=", 1)]
+    if "--resume" in words and any(param.name == "resume" for param in ctx.command.params):
+        run = [*words, "RUN"][words.index("--resume") + 1]
+        raise InputError(
+            f"--resume takes no agent, a run goes on with its own: tradebot {ctx.info_name} --resume {run}"
+        )
+
+
+def _run(name: str) -> Path | None:
+    """The folder of a run, by its path or its name."""
+    places = (Path(name), Path("runs") / name)
+    return next((folder for folder in places if (folder / "manifest.json").is_file()), None)
 
 
 def group(
@@ -99,7 +125,8 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in header:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # names are typed again: none is cut
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    is_limited = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if is_limited else _UNLIMITED).print(table)

@@ -48,13 +48,19 @@ def show(run: Run, evaluation: Evaluation) -> None:
         [*name, *map(_shown, of_member)]
         for name, *of_member in zip(names, evaluation.members, evaluation.std, strict=True)
     ]
+    for row, share in zip(rows, evaluation.success, strict=False):  # none where there is no goal
+        row.append(f"{100 * share:.0f} %")
     print(f"{evaluation.episodes} new episodes of {run.manifest.env} by each seed, without exploring:")
     header = ["seed", *(["agent"] if agents > 1 else []), "mean", "standard deviation"]
+    header += ["success"] * bool(evaluation.success)
     console.print_table("Return", header, rows)
     low, high = map(_shown, evaluation.ci)
     interval = f" (95 % interval {low} .. {high})" if _is_number(evaluation.ci[0]) else ""
     print(f"Interquartile mean of the seeds {_shown(evaluation.iqm)}{interval}")
     print(f"Median {_shown(evaluation.median)}, interquartile range {_shown(evaluation.iqr)}")
+    if evaluation.success:
+        share = sum(evaluation.success) / len(evaluation.success)
+        print(f"Reached the goal in {100 * share:.1f} % of the episodes")
     if evaluation.cut:
         total = evaluation.episodes * len(run.seeds)
         console.complain(f"{evaluation.cut} of {total} episodes found no end and were cut off")

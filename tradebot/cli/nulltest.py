@@ -27,6 +27,7 @@ class RunOrAgent(console.Commands):
         return [_OF_RUN, *(name for name in super().list_commands(ctx) if name != _OF_RUN)]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        console.check_resume(ctx, args)
         if args[0] in self.commands and args[0] != _OF_RUN:
             return super().resolve_command(ctx, args)
         shown = args[:1] == [_OF_RUN] and "--help" in args

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from tradebot.cli import console
 from tradebot.core import InputError
+from tradebot.files import check_file
 
 if TYPE_CHECKING:
     from tradebot.api import Play
@@ -39,6 +41,8 @@ def play(
     for name, path in files.items():
         if path.suffix.lower() != f".{name}":
             raise InputError(f"--{name}: the name of the file should end in .{name} (got {str(path)!r})")
+        check_file(path)
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame draws pictures here, and looks for no screen
     from tradebot import api
 
     with console.progress_bar("playing") as progress:

@@ -12,6 +12,7 @@ from tradebot.cli import console
 from tradebot.cli.flags import with_flags
 from tradebot.config import build
 from tradebot.core import InputError
+from tradebot.files import check_file
 from tradebot.prices.reading import ReadConfig, told
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def check(
     """
     from tradebot.api import checking
 
+    for path in filter(None, (picture, repair)):
+        check_file(path)
     found = checking.check(path_or_symbol, data, exchange, **settings)
     done: tuple[str, ...] = ()
     if repair:
@@ -170,6 +173,7 @@ def resample(
 
     if out.exists():
         raise InputError(f"{out}: is there already, choose another --out")
+    check_file(out)
     bars, columns = _named(path_or_symbol, data, settings)
     made, partial = resample(bars, interval, zone=day_zone, keep_partial=keep_partial)
     _write(made, out)

@@ -56,7 +56,7 @@ def show(run: Annotated[str, RUN], root: Root = Path("runs"), json: console.Json
             {"run": str(stored.folder), "backtests": backtests, "config": stored.config, **_about(stored)}
         )
         return
-    about = _about(stored)
+    about = _about(stored) | _reached(stored)
     sections = {key: value for key, value in about.items() if isinstance(value, dict)}
     _print("run", {key: value for key, value in about.items() if key not in sections})
     for title, values in (sections | {f"[{key}]": value for key, value in stored.config.items()}).items():
@@ -64,7 +64,22 @@ def show(run: Annotated[str, RUN], root: Root = Path("runs"), json: console.Json
     _print("backtests", dict(enumerate(_backtests(stored), 1)))
 
 
+def _reached(run: StoredRun) -> dict[str, Any]:
+    """How far an unfinished run has come, in place of what is known at the end."""
+    if run.manifest.status == "finished":
+        return {}
+    from tradebot import runs
+
+    kept = runs.checkpoints(run.folder)
+    step = f"{runs.step_of(kept[0]):,} of {run.manifest.steps:,}" if kept else "no checkpoint yet"
+    return {"seconds": "", "steps_per_second": "", "reached": step}
+
+
 def _print(title: str, values: dict[Any, Any]) -> None:
+    """What is known; no title where that is nothing."""
+    values = {key: value for key, value in values.items() if value not in ("", [], {}, [None, None])}
+    if not values:
+        return
     print(title)
     for key, value in values.items():
         print(f"  {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")

@@ -18,6 +18,7 @@ from tradebot.prices.reading import ReadConfig
 from tradebot.rl.configs import RunConfig
 
 OPEN_SEAL = typer.Option(help="Test on sealed bars (`tradebot ledger seal`), once and on the record")
+ENV = typer.Option(hidden=True)  # the api says that there are no studies of others than trading
 
 
 class Work(Protocol):
@@ -63,12 +64,13 @@ def _add(app: typer.Typer, agent: str, own: dict[str, type[Config]], example: st
         name: Annotated[str | None, train.NAME] = None,
         workers: Annotated[int | None, train.WORKERS] = None,
         open_seal: Annotated[bool, OPEN_SEAL] = False,
+        env: Annotated[str | None, ENV] = None,
         json: console.Json = False,
         *,
         settings: dict[str, Any],
     ) -> None:
         words = {"config": config, "out": out, "name": name, "workers": workers, "open_seal": open_seal}
-        work(agent, json=json, **words, **settings)
+        work(agent, json=json, **words, **settings, **({"env": env} if env else {}))
 
     command.__doc__ = f"{CONFIGS[agent].__doc__}\n\nExample: {example.format(agent=agent)}"
     panels: dict[str, type[Config]] = own | {

@@ -127,6 +127,8 @@ def _print(run: Run) -> None:
     speed = f"{m.seconds:.1f} s ({m.steps_per_second:,.0f} steps/s)"
     print(f"Trained {m.seeds} x {m.agent}, {m.steps:,} steps each, in {speed}.")
     print(f"Run: {run.folder}")
+    if not run.has_learned:
+        return
     if m.evaluation is None and run.experiment.market.end:
         print(f"Next: tradebot backtest {run.folder}")
         return

@@ -81,6 +81,10 @@ def _parsed(name: str) -> tuple[Kind, Config]:
     word, _, query = name.partition("?")
     if word not in KINDS:
         known = ["trading", *KINDS]
+        if word in known:
+            raise InputError(f"{name!r}: the settings of {word} are flags (see tradebot train AGENT --help)")
+        if gym.is_registered(word):
+            raise InputError(f"unknown environment {word!r}: did you mean {gym.PREFIX + word!r}?")
         raise InputError(
             f"unknown environment {word!r}{suggestion(word, known)};"
             f" Gymnasium's are {gym.PREFIX}ID, e.g. {gym.PREFIX}CartPole-v1"

@@ -37,6 +37,7 @@ class GymEnv:
             int(np.random.SeedSequence([seed, b]).generate_state(1)[0]) for seed in seeds for b in range(envs)
         ]
         self._started = False
+        self.arrived: Array | None = None  # [E] `is_success` of the last step, where they speak of it
         self._last: list[Any] = [None] * self.n_envs  # pictures of the ends of episodes
         self.observation_space, self.action_space = _spaces(name, self._envs[0])
         spec = self._envs[0].spec
@@ -45,8 +46,6 @@ class GymEnv:
     @property
     def n_envs(self) -> int:
         return len(self._envs)
-
-    arrived = None
 
     @property
     def levels(self) -> None:
@@ -63,17 +62,20 @@ class GymEnv:
     def step(self, action: Array) -> Step:
         if isinstance(self.action_space, Box):
             action = np.clip(action, self.action_space.low, self.action_space.high)
-        obs, next_obs = [], []
+        obs, next_obs, said = [], [], []
         reward = np.empty(self.n_envs)
         terminated = np.empty(self.n_envs, dtype=bool)
         truncated = np.empty(self.n_envs, dtype=bool)
         for e, env in enumerate(self._envs):
-            seen, reward[e], terminated[e], truncated[e], _ = env.step(action[e])
+            seen, reward[e], terminated[e], truncated[e], info = env.step(action[e])
+            said.append(info.get("is_success"))
             next_obs.append(seen)
             ended = terminated[e] or truncated[e]
             self._last[e] = self._picture(e) if ended else None
             obs.append(env.reset()[0] if ended else seen)
         level = np.full(self.n_envs, -1)
+        if self.arrived is not None or any(word is not None for word in said):
+            self.arrived = np.array([bool(word) for word in said])
         truncated &= ~terminated
         return Step(self._stack(obs), reward, terminated, truncated, self._stack(next_obs), level)
 
@@ -103,6 +105,11 @@ class GymEnv:
         is_numbered = self.observation_space.low.dtype == np.int64
         stacked = np.asarray(observations, dtype=np.int64 if is_numbered else np.float32)
         return stacked.reshape(self.n_envs, *self.observation_space.shape)
+
+
+def is_registered(name: str) -> bool:
+    """Whether Gymnasium knows an environment under this ID."""
+    return name in gymnasium.registry
 
 
 def spec(name: str) -> bytes | None:

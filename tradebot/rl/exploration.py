@@ -20,9 +20,7 @@ class UnitBox:
     def __init__(self, space: Space, agent: str) -> None:
         """Raises InputError for an action space that is not a bounded Box; `agent` is named there."""
         if not isinstance(space, Box):
-            raise InputError(
-                f"{agent} needs continuous actions: --actions weights, or another agent (dqn, ppo, a2c)"
-            )
+            raise InputError(f"{agent} needs continuous actions: take another agent (dqn, ppo, a2c)")
         if not (np.isfinite(space.low) & np.isfinite(space.high)).all():
             raise InputError(
                 f"{agent} needs bounded actions, and these go from {space.low} to {space.high}: take ppo,"

@@ -72,10 +72,7 @@ class TabularLearner:
     ) -> None:
         observation_space, action_space, seeds, steps, _ = population
         if not isinstance(action_space, Discrete):
-            raise InputError(
-                f"{settings.name} needs discrete actions: --actions long-flat, long-short or orders,"
-                " or another agent (ppo, a2c)"
-            )
+            raise InputError(f"{settings.name} needs discrete actions: take another agent (ppo, a2c, sac)")
         self.feed = feed
         self._settings = settings
         self._rule = rule
