@@ -162,7 +162,8 @@ def test_a_script_may_train_without_a_guard_and_in_an_environment_of_a_file_besi
         "import gymnasium, mine, tradebot\n"
         "gymnasium.register('Mine-v0', mine.Mine, max_episode_steps=20)\n"
         "print('once')\n"
-        "run = tradebot.train('a2c', env='gym:Mine-v0', steps=8, seeds=2, workers=2, name='mine')\n"
+        "run = tradebot.train('a2c', env='gym:Mine-v0', steps=8, n_steps=1, seeds=2, workers=2,\n"
+        "    name='mine')\n"
     )
     done = subprocess.run(
         [sys.executable, "script.py"],
