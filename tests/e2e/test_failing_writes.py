@@ -16,6 +16,7 @@ from tests.e2e.conftest import Answer, Cli
 from tradebot import runs
 from tradebot.api import members
 from tradebot.core import State
+from tradebot.evidence import ledger
 
 AAPL = ("--symbols", "AAPL", "--end", "2009-12-31")
 TRAIN = ("train", "a2c", "--steps", 40, "--seeds", 1, *AAPL)
@@ -95,7 +96,13 @@ def test_files_that_may_not_grow_leave_nothing_half_written(tmp_path: Path) -> N
 
     words = [sys.executable, "-m", "tradebot", *map(str, TRAIN)]
     done = subprocess.run(
-        words, cwd=tmp_path, preexec_fn=limited, capture_output=True, text=True, check=False
+        words,
+        cwd=tmp_path,
+        env=os.environ | {ledger.VARIABLE: str(tmp_path / "none")},  # to read one SQLite writes beside it
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert_failed(Answer(done.returncode, done.stdout, done.stderr), "agent.safetensors", "File too large")
     assert list(tmp_path.iterdir()) == []
