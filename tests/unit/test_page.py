@@ -143,7 +143,9 @@ def test_the_trades_are_in_a_table_and_the_rest_is_counted() -> None:
     )
     assert len(result.ensemble.trades) == 650
     html = render(result)
-    assert "650 round trips" in html and "the latest 300 are shown, all are in trades.csv" in html
+    assert result.metrics["trades"] == 649  # the last one is still open
+    assert "649 closed round trips and 1 open of the ensemble" in html
+    assert "the latest 300 are shown, all are in trades.csv" in html
     assert html.count("<tr><td>long</td>") == 300
     last = result.ensemble.trades.iloc[-1]
     assert f"<td>{100 * last['return']:z.2f}%</td><td>{last['profit']:z,.2f}</td>" in html

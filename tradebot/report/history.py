@@ -45,7 +45,9 @@ def monthly_html(backtest: Backtest) -> str:
 def trades_html(track: Track, file: str) -> str:
     """The latest ROWS round trips; `file` is where all of them are."""
     trades = track.trades
-    count = f"{len(trades):,} round trip{'s' * (len(trades) != 1)} of the ensemble, profits after fees"
+    n_open = int(trades["exit_time"].isna().sum())
+    n_closed = len(trades) - n_open  # what the metric `trades` counts
+    count = f"{n_closed:,} closed round trip{'s' * (n_closed != 1)}{f' and {n_open:,} open' * (n_open > 0)}"
     some = f"; the latest {ROWS:,} are shown, all are" if len(trades) > ROWS else "; also"
     several = len(track.bars.symbols) > 1
     names = (
@@ -64,7 +66,8 @@ def trades_html(track: Track, file: str) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     lines = [_trade(row, several) for row in trades.tail(ROWS).to_dict("records")]
     return (
-        f'<table class="narrow"><caption>{count}{some} in {escape(file)}</caption>\n'
+        f'<table class="narrow"><caption>{count} of the ensemble, profits after fees{some} in'
+        f" {escape(file)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
     )
 
