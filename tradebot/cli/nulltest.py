@@ -48,6 +48,7 @@ def work(run_or_agent: str = "", *, json: bool, **words: Any) -> None:
 
 def _print(result: NullTestResult) -> None:
     from tradebot.report import verdict
+    from tradebot.report.tables import probability
 
     if result.result.verdict:
         print(verdict.paragraph(result.result.backtest, result.result.verdict) + "\n")
@@ -57,7 +58,7 @@ def _print(result: NullTestResult) -> None:
     median, best = sorted(test.copies)[n // 2], max(test.copies)
     of_copies = f"of {n} shuffled copies: median {median:.2f}, best {best:.2f}"
     print(f"Sharpe ratio after costs: {test.real:.2f}; {of_copies}")
-    print(f"p = {test.p_value:.3g}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
+    print(f"p = {probability(test.p_value)}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
     print(f"Picture: {result.files['nulltest.png']}")
     print(f"Report: {result.files['report.html']}")
 

@@ -163,6 +163,7 @@ table.narrow td, table.narrow th { padding: .3rem .5rem; min-width: 0; }
 $warning
 <main>
 $findings
+$study
 $still
 $chart
 <h2>All metrics</h2>
