@@ -346,7 +346,9 @@ def test_the_demo_compares_three_agents_and_never_overwrites(
     assert "a2c-trades.csv</caption>" in page
     for command in ("demo", "train dqn --symbols AAPL", "backtest demo-2/ppo"):
         assert f"<pre>tradebot {command}" in page
-    assert strict(Path("demo-2/metrics.json").read_text()).keys() == {"dqn", "ppo", "a2c"}
+    told = strict(Path("demo-2/metrics.json").read_text())
+    assert told.keys() == {"dqn", "ppo", "a2c"}
+    assert len({each["verdict"]["trials"] for each in told.values()}) == 1
     again = cli("backtest", "demo-2/dqn", "--json")
     assert again.code == 0
     assert {path.name for path in Path().iterdir()} == {"demo", "demo-2"}

@@ -102,7 +102,9 @@ def backtest(
     if doubts:
         facts["worth a look"] = doubts
     recorded = note(made, run, plugin, open_seal=open_seal)
-    result = BacktestResult(made, facts, run, warning, doubts, verdict=judged(made, recorded))
+    result = BacktestResult(
+        made, facts, run, warning, doubts, verdict=judged(made, recorded and recorded.again)
+    )
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)

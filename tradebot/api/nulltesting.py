@@ -203,7 +203,7 @@ def _tested(run: Run, open_seal: bool, command: str) -> NullTestResult:
     ]
     recorded = note(tests[0], run, kind="nulltest", open_seal=open_seal)
     test = _null_test(tests)
-    verdict = judged(tests[0], recorded, null=test.p_value)
+    verdict = judged(tests[0], recorded and recorded.again, null=test.p_value)
     told = facts_of(run, None, command)
     tested = BacktestResult(tests[0], told, run, doubts=doubts, null=test, verdict=verdict)
     result = NullTestResult(test, tested, run)

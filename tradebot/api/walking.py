@@ -97,7 +97,9 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
         f" {walk.test} each; {walk.embargo + walkforward.PURGED} bars left out in between; positions"
         f" {walk.seams} at the seams"
     )
-    result = BacktestResult(tested, told, run, doubts=doubts, verdict=judged(tested, recorded), folds=results)
+    result = BacktestResult(
+        tested, told, run, doubts=doubts, verdict=judged(tested, recorded and recorded.again), folds=results
+    )
     dates = "-".join(spelled(bars.timestamps[bar])[:10].replace("-", "") for bar in (first, last))
     result.save(run.folder / "backtests" / f"walkforward-{dates}", numbered=True)
     return result
