@@ -8,6 +8,7 @@ from html import escape
 from tradebot.backtest.engine import Backtest
 from tradebot.evidence import verdict as rules
 from tradebot.evidence.verdict import Ratio, Verdict
+from tradebot.report.tables import probability
 
 
 def headline(of: Verdict) -> str:
@@ -27,14 +28,15 @@ def paragraph(tested: Backtest, of: Verdict) -> str:
         f"Sharpe ratio {_ratio(of.over_cash)} over cash, {_ratio(of.over_market)} over buy-and-hold.",
         _trials(of),
     ]
-    if of.candidates > 1 and not math.isnan(of.pbo):
-        spa = "" if math.isnan(of.spa_p) else f" SPA against buy-and-hold p = {of.spa_p:.2f},"
+    has_traded = not math.isnan(of.over_cash.value)
+    if has_traded and of.candidates > 1 and not math.isnan(of.pbo):
+        spa = "" if math.isnan(of.spa_p) else f" SPA against buy-and-hold p = {probability(of.spa_p)},"
         parts.append(
-            f"Of the {of.candidates} trials on the very same bars:{spa} probability of overfitting"
+            f"Of the {of.candidates} trials that cover this whole span:{spa} probability of overfitting"
             f" {of.pbo:.2f}."
         )
     if of.null_p is not None:
-        parts.append(f"Null test: p = {of.null_p:.2f}.")
+        parts.append(f"Null test: p = {probability(of.null_p)}.")
     return " ".join(parts)
 
 
