@@ -367,6 +367,16 @@ def test_the_comparison_has_each_ensemble_with_its_band_and_each_baseline_once()
     assert (band.y0, band.y1) == (pytest.approx(low.min()), pytest.approx(high.max()))
 
 
+def test_a_title_tells_a_name_from_its_own_words() -> None:
+    titles = [
+        draw(backtest("first")).axes[0].get_title(loc="left") for draw in (plots.equity, plots.position)
+    ]
+    assert titles == [
+        "Equity of ‘first’ and what it is compared with",
+        "What ‘first’ held, and when it traded",
+    ]
+
+
 def test_a_name_with_dollars_is_not_a_formula() -> None:
     figure = plots.equity(backtest("$x_{$", market=bars("$A$")))
     assert plots.png(figure).startswith(PNG)  # as a formula it would not parse

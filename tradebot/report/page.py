@@ -67,8 +67,8 @@ def render(
         study=study,
         still=f"<noscript>\n{figure_html(escape(still[0]), still[1])}\n</noscript>" if still else "",
         chart=_chart(first, _HINT),
-        table=summary_html(backtests)
-        + "".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
+        table=summary_html(backtests),
+        hinges="\n".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
         accounts="\n".join(
             _account(test, block, file_prefix(test, backtests))
             for test, block in itertools.zip_longest(backtests, others)

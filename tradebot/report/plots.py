@@ -70,7 +70,7 @@ def equity(backtest: Backtest) -> Figure:
     loss.set_ylabel("drawdown")
     loss.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     date_axis(loss)
-    _finish(figure, f"Equity of {backtest.name} and what it is compared with", [backtest])
+    _finish(figure, f"Equity of ‘{backtest.name}’ and what it is compared with", [backtest])
     return figure
 
 
@@ -98,7 +98,7 @@ def position(backtest: Backtest) -> Figure:
     lower.fill_between(times, short, 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
     _weights(lower, "position / equity" if len(backtest.bars.symbols) == 1 else "total / equity")
     date_axis(lower)
-    _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
+    _finish(figure, f"What ‘{backtest.name}’ held, and when it traded", [backtest])
     return figure
 
 

@@ -41,13 +41,15 @@ def _costs(of: Sensitivity) -> str:
 def section(name: str, of: Sensitivity) -> str:
     """HTML: the sentences, and a table of the regimes."""
     rows = "\n".join(_row(regime) for regime in of.regimes)
+    title = f"What ‘{escape(name)}’ hangs on"
     return (
-        f"<h3>What {escape(name)} hangs on</h3>\n<p>{escape(line(of))}</p>\n"
+        f"<h2>{title}</h2>\n<p>{escape(line(of))}</p>\n"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n'
         "<table><caption>By the kind of market, told in hindsight from buy_and_hold: over a quarter around"
         " a bar up or down by more than a deviation; volatility over a month against its median</caption>\n"
         '<thead><tr><td></td><th scope="col">share of bars</th><th scope="col">total return</th>'
         '<th scope="col">sharpe</th><th scope="col">buy_and_hold</th></tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table>\n"
+        f"<tbody>\n{rows}\n</tbody></table>\n</div>"
     )
 
 

@@ -170,6 +170,7 @@ $chart
 <div class="scroll" tabindex="0" role="region" aria-label="All metrics">
 $table
 </div>
+$hinges
 $accounts
 $learning
 <h2>Costs</h2>
