@@ -64,7 +64,7 @@ def render(
         data=escape(_data(backtests[0].bars)),
         warning=_warning(backtests),
         findings=_findings(backtests, verdicts),
-        study=study,
+        study=f"{study}\n<h2>The account</h2>" if study else "",
         still=f"<noscript>\n{figure_html(escape(still[0]), still[1])}\n</noscript>" if still else "",
         chart=_chart(first, _HINT),
         table=summary_html(backtests),
