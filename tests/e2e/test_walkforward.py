@@ -260,12 +260,19 @@ def test_a_null_test_of_a_run_uses_the_code_that_the_run_kept(cli: Cli) -> None:
     np.testing.assert_equal(member("null", 0, 4), member("run", 0, 2))
 
 
+def learning(run: tradebot.Run) -> set[str]:
+    """What the lines of its learning curve are called."""
+    return {str(line.get_label()) for line in run.plot().figure.axes[0].get_lines()}
+
+
 def test_results_show_themselves_in_a_notebook() -> None:
-    walk = tradebot.walk_forward(
-        "a2c", data="prices.csv", folds=2, train="100bars", test="40bars", steps=100, seeds=1, window=20
-    )
+    small: dict[str, Any] = {"steps": 400, "seeds": 1, "window": 20}
+    walk = tradebot.walk_forward("a2c", data="prices.csv", folds=2, train="100bars", test="40bars", **small)
     assert len(walk.folds) == len(walk.fold_frame) == 2
     assert repr(walk).startswith("BacktestResult(walk-forward of 2 folds, ")
-    null = tradebot.null_test("a2c", data="prices.csv", end="2001-11-30", markets=2, steps=100, seeds=1)
+    assert walk.run is not None
+    assert "each member (1 seed × 2 folds)" in learning(walk.run)
+    null = tradebot.null_test("a2c", data="prices.csv", end="2001-11-30", markets=2, **small)
+    assert {"each member (1 seed × 3 markets)", "median on the market itself"} <= learning(null.run)
     assert f"rank {null.test.rank} of 3, " in repr(null)
     assert null.plot().figure.axes[0].get_title(loc="left") == f"Null test: p = {null.p_value:.3g}"

@@ -348,6 +348,20 @@ def test_seeds_that_measure_at_different_steps_are_joined_by_lines_between_their
     )  # seed 1 passes 2 at step 10
 
 
+def test_members_that_are_no_seeds_are_not_called_so() -> None:
+    # two seeds on the market (members 0 and 2) and on one copy: the market's learn 3, those of the copy 1
+    rows = [{"step": k, "member": m, "value": 1.0 if m % 2 else 3.0} for k in (1, 2) for m in range(4)]
+    (axes,) = plots.learning(
+        pd.DataFrame(rows), ylabel="return", members="2 seeds × 2 markets", market=range(0, 4, 2)
+    ).axes
+    lines = curves(axes)
+    assert list(lines) == [
+        *("each member (2 seeds × 2 markets)", "median of the members", "median on the market itself")
+    ]
+    np.testing.assert_array_equal(lines["median on the market itself"], [3, 3])
+    assert axes.get_xlabel() == "transitions of each member"
+
+
 def test_one_seed_learns_without_a_band() -> None:
     history = pd.DataFrame({"step": [0, 10], "member": [3, 3], "value": [1.0, 2.0]})
     (axes,) = plots.learning(history, ylabel="return").axes

@@ -101,10 +101,17 @@ class Run:
         return agent
 
     def plot(self) -> Picture:
-        """The learning curve with the spread over seeds."""
-        kind = self.experiment.market.reward if self.experiment.is_trading else ""
+        """The learning curve with the spread over members."""
+        plan, n_seeds = self.experiment, len(self.seeds)
+        kind = plan.market.reward if plan.is_trading else ""
         ylabel = "log return of an episode" if kind == "log-return" else "return of an episode"
-        return Picture(plots.learning(self.history, ylabel=ylabel, title=f"{self.name}: learning curve"))
+        parts = {"walkforward": "folds", "nulltest": "markets"}.get(plan.command, "agents")
+        members = f"{n_seeds} seed{'s' * (n_seeds > 1)} × {plan.team} {parts}" if plan.team > 1 else ""
+        market = range(0, len(plan.members), plan.team) if plan.nulltest else ()
+        title = f"{self.name}: learning curve"
+        return Picture(
+            plots.learning(self.history, ylabel=ylabel, title=title, members=members, market=market)
+        )
 
     def __repr__(self) -> str:
         m = self.manifest
