@@ -19,9 +19,10 @@ from tradebot.api.result import BacktestResult
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
+from tradebot.evidence.nulltest import NullTest
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.report import plots, tables
+from tradebot.report import nulltest, plots, tables
 from tradebot.report.tables import readable
 from tradebot.stats.bootstrap import RESAMPLED, Interval
 from tradebot.stats.metrics import METRICS
@@ -360,6 +361,20 @@ def test_members_that_are_no_seeds_are_not_called_so() -> None:
     ]
     np.testing.assert_array_equal(lines["median on the market itself"], [3, 3])
     assert axes.get_xlabel() == "transitions of each member"
+
+
+@pytest.mark.parametrize("test", [NullTest(0.0, (0.0,) * 9), NullTest(1.2, (0.1, 0.2, 0.2, 0.4))])
+def test_no_bar_and_no_line_of_a_null_test_touches_the_frame(test: NullTest) -> None:
+    (axes,) = nulltest.figure(test).axes
+    (left, right), (_, top) = axes.get_xlim(), axes.get_ylim()
+    bars = [bar for bar in axes.patches if bar.get_height()]
+    assert top > 1.05 * max(bar.get_height() for bar in bars)
+    edge = 0.03 * (right - left)
+    assert left + edge < min([test.real, *(bar.get_x() for bar in bars)])
+    assert right - edge > max([test.real, *(bar.get_x() + bar.get_width() for bar in bars)])
+    if set(test.copies) == {test.real}:
+        (bar,) = bars
+        assert test.real == pytest.approx(bar.get_x() + bar.get_width() / 2)
 
 
 def test_one_seed_learns_without_a_band() -> None:

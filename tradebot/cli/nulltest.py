@@ -64,8 +64,10 @@ def _print(result: NullTestResult) -> None:
 
 
 def _meaning(p: float, n: int) -> str:
+    from tradebot.report.tables import probability
+
     if n < 19:
-        return f"With {n} copies p cannot be below {1 / (n + 1):.2g}: take --markets 19 or more."
+        return f"With {n} copies p cannot be below {probability(1 / (n + 1))}: take --markets 19 or more."
     if p <= 0.05:
         return "Where nothing can be predicted the agent rarely does as well."
     return "Where nothing can be predicted the agent does as well often enough."

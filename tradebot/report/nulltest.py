@@ -12,7 +12,7 @@ from tradebot.report.page import figure_html
 from tradebot.report.plots import frame, png
 from tradebot.report.tables import probability
 
-BINS = 12
+BINS = 13  # an odd number, so that copies that are all alike have a bar in the middle
 
 
 def figure(test: NullTest) -> Figure:
@@ -28,6 +28,7 @@ def figure(test: NullTest) -> Figure:
     axes.set_title(f"Null test: p = {probability(test.p_value)}", loc="left")
     axes.legend(frameon=False)
     frame(axes)
+    axes.margins(x=0.05, y=0.12)
     return drawn
 
 
