@@ -288,7 +288,7 @@ def test_prices_with_errors_are_shown_drawn_and_repaired_where_there_is_no_doubt
 ) -> None:
     before = Path("mine.csv").read_bytes()
     code, out, err = cli("prices", "check", "mine.csv", "--repair", "new.parquet", "--picture", "new.png")
-    assert code == 2 and "1 splits" in err and "duplicates" not in err
+    assert code == 2 and "splits (1)" in err and "duplicates" not in err
     assert "dropped 1 row, there twice" in out and "Written: new.parquet" in out
     assert Path("new.png").read_bytes().startswith(b"\x89PNG")
     assert Path("mine.csv").read_bytes() == before

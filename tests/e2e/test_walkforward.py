@@ -67,6 +67,7 @@ def test_a_walk_forward_tells_its_folds_and_what_they_earned_together(cli: Cli) 
         path.name for path in folder.iterdir()
     }
     page = (folder / "report.html").read_text()
+    assert "trained on 100 bars, tested on 40 bars each; 1 bar left out in between" in page
     assert "<h1>walk: walk-forward of 3 folds</h1>" in page
     assert f'<tr><th scope="row">2</th><td>{dates[120]} .. {dates[218]}</td><td>{dates[220]} .. ' in page
     assert page.index("<h2>Folds</h2>") < page.index("<h2>All metrics</h2>")

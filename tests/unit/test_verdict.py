@@ -140,6 +140,7 @@ def test_judging_a_backtest_counts_the_trials_of_the_ledger() -> None:
     told = paragraph(test, verdict)
     assert "2 trials and 5 looks" in told
     assert "3 times before" in told
+    assert "looked at once before" in paragraph(test, replace(verdict, again=1))
     assert "Of the 2 trials that cover this whole span: SPA" in told
     nothing = replace(verdict.over_cash, value=math.nan)
     assert "Of the 2 trials" not in paragraph(test, replace(verdict, over_cash=nothing))

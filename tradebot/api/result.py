@@ -17,6 +17,7 @@ from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
 from tradebot.backtest.walkforward import FoldResult
+from tradebot.config import counted
 from tradebot.evidence.nulltest import NullTest
 from tradebot.evidence.sensitivity import Sensitivity, sensitivity
 from tradebot.evidence.verdict import Verdict
@@ -56,7 +57,7 @@ class BacktestResult:
     def kind(self) -> str:
         """'backtest', 'walk-forward of 5 folds' or 'null test'."""
         if self.folds:
-            return f"walk-forward of {len(self.folds)} fold{'s' * (len(self.folds) > 1)}"
+            return f"walk-forward of {counted(len(self.folds), 'fold')}"
         return "null test" if self.null else "backtest"
 
     @property

@@ -16,7 +16,9 @@ from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.training import Progress, begin, given, go_on
 from tradebot.backtest import engine, walkforward
+from tradebot.backtest.configs import length
 from tradebot.backtest.walkforward import Fold
+from tradebot.config import counted
 from tradebot.core import Array
 from tradebot.evidence import ledger
 from tradebot.market.env import TradingEnv
@@ -93,9 +95,9 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
     walk = plan.walkforward
     assert walk is not None
     told["folds"] = (
-        f"{walk.folds} {'expanding' if walk.expanding else 'rolling'}, trained on {walk.train}, tested on"
-        f" {walk.test} each; {walk.embargo + walkforward.PURGED} bars left out in between; positions"
-        f" {walk.seams} at the seams"
+        f"{walk.folds} {'expanding' if walk.expanding else 'rolling'}, trained on {length(walk.train)},"
+        f" tested on {length(walk.test)} each; {counted(walk.embargo + walkforward.PURGED, 'bar')} left out"
+        f" in between; positions {walk.seams} at the seams"
     )
     result = BacktestResult(
         tested, told, run, doubts=doubts, verdict=judged(tested, recorded and recorded.again), folds=results

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradebot.cli import console
+from tradebot.config import counted
 
 if TYPE_CHECKING:
     from tradebot.api import Run
@@ -48,7 +49,8 @@ def show(run: Run, evaluation: Evaluation) -> None:
         [*name, *map(_shown, of_member)]
         for name, *of_member in zip(names, evaluation.members, evaluation.std, strict=True)
     ]
-    print(f"{evaluation.episodes} new episodes of {run.manifest.env} by each seed, without exploring:")
+    episodes = counted(evaluation.episodes, "new episode")
+    print(f"{episodes} of {run.manifest.env} by each seed, without exploring:")
     header = ["seed", *(["agent"] if agents > 1 else []), "mean", "standard deviation"]
     console.print_table("Return", header, rows)
     low, high = map(_shown, evaluation.ci)

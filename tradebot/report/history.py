@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.config import counted
 from tradebot.prices.dates import spelled
 from tradebot.report.tables import MISSING
 from tradebot.stats.periods import calendar_returns
@@ -47,7 +48,7 @@ def trades_html(track: Track, file: str) -> str:
     trades = track.trades
     n_open = int(trades["exit_time"].isna().sum())
     n_closed = len(trades) - n_open  # what the metric `trades` counts
-    count = f"{n_closed:,} closed round trip{'s' * (n_closed != 1)}{f' and {n_open:,} open' * (n_open > 0)}"
+    count = f"{counted(n_closed, 'closed round trip')}{f' and {n_open:,} open' * (n_open > 0)}"
     some = f"; the latest {ROWS:,} are shown, all are" if len(trades) > ROWS else "; also"
     several = len(track.bars.symbols) > 1
     names = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
+from tradebot.config import counted
 from tradebot.evidence.sensitivity import MOST_BPS, Regime, Sensitivity
 from tradebot.report.tables import show
 
@@ -14,8 +15,8 @@ def line(of: Sensitivity) -> str:
     told = _costs(of)
     if of.starts:
         told += (
-            f" Of {of.starts.windows:,} spans of one year, {_percent(of.starts.positive)} ended with a gain"
-            f" and {_percent(of.starts.ahead)} ahead of buy_and_hold; the worst returned"
+            f" Of {counted(of.starts.windows, 'span')} of one year, {_percent(of.starts.positive)} ended with"
+            f" a gain and {_percent(of.starts.ahead)} ahead of buy_and_hold; the worst returned"
             f" {show('total_return', of.starts.worst)}, the median {show('total_return', of.starts.median)}."
         )
     return told
