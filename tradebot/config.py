@@ -85,6 +85,11 @@ def listed(text: str | Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def counted(number: int, what: str) -> str:
+    """'1 bar', '2,000 bars'."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def distribute(values: Mapping[str, Any], models: Mapping[str, type[Config]]) -> dict[str, dict[str, Any]]:
     """Flat keyword arguments -> {section: {key: value}}: each goes to the first model with such a field."""
     owners: dict[str, str] = {}

@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 Cli = Callable[..., Answer]
 APPLE = (  # what every command says that trades AAPL of the sample
-    "tradebot: prices of sample are worth a look: 1 stale, 1 splits; the first: AAPL: 2003-01-29: 2 bars"
+    "tradebot: prices of sample are worth a look: stale (1), splits (1); the first: AAPL: 2003-01-29: 2 bars"
     " of the same prices, close 14.58 (`tradebot prices check AAPL --data sample` shows all)\n"
 )
 

@@ -290,7 +290,7 @@ def test_prices_with_errors_are_shown_drawn_and_repaired_where_there_is_no_doubt
 ) -> None:
     before = Path("mine.csv").read_bytes()
     code, out, err = cli("prices", "check", "mine.csv", "--repair", "new.parquet", "--picture", "new.png")
-    assert code == 2 and "1 splits" in err and "duplicates" not in err
+    assert code == 2 and "splits (1)" in err and "duplicates" not in err
     assert "dropped 1 row, there twice" in out and "Written: new.parquet" in out
     assert Path("new.png").read_bytes().startswith(b"\x89PNG")
     assert Path("mine.csv").read_bytes() == before
@@ -358,7 +358,9 @@ def test_the_demo_compares_three_agents_and_never_overwrites(
     assert "a2c-trades.csv</caption>" in page
     for command in ("demo", "train dqn --symbols AAPL", "backtest demo-2/ppo"):
         assert f"<pre>tradebot {command}" in page
-    assert strict(Path("demo-2/metrics.json").read_text()).keys() == {"dqn", "ppo", "a2c"}
+    told = strict(Path("demo-2/metrics.json").read_text())
+    assert told.keys() == {"dqn", "ppo", "a2c"}
+    assert len({each["verdict"]["trials"] for each in told.values()}) == 1
     again = cli("backtest", "demo-2/dqn", "--json")
     assert again.code == 0
     assert {path.name for path in Path().iterdir()} == {"demo", "demo-2"}

@@ -1,5 +1,6 @@
 """The page in a browser: it draws, zooms and answers the pointer, and nothing leaves it."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,11 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.backtests import backtest, bars
+from tradebot.core import Array
 from tradebot.report import page as report
 from tradebot.report import plots
+from tradebot.stats.metrics import METRICS
 
 TALL = "Bokeh.documents[0].roots()[0].children[0][0].y_range.span"
 END = 1_288_396_800_000  # 2010-10-30, the last of the bars
@@ -190,6 +194,24 @@ def test_nothing_is_wider_than_a_telephone(telephone: Opened) -> None:
     assert all(
         box and 300 < box["width"] <= 390 for box in map(Locator.bounding_box, telephone.panels().all())
     )
+
+
+def test_a_wide_table_shows_that_it_goes_on_and_keeps_its_lines_when_it_is_moved(telephone: Opened) -> None:
+    table = telephone.page.get_by_role("region", name="All metrics")
+
+    def columns() -> tuple[Array, Array]:
+        """The brightness of the body near its left and its right edge, from top to bottom."""
+        box, body = table.bounding_box(), table.locator("tbody").bounding_box()
+        assert box and body
+        top, height = round(body["y"] - box["y"]), round(body["height"])
+        seen = np.array(Image.open(io.BytesIO(table.screenshot())).convert("L"))
+        return seen[top : top + height, 5], seen[top : top + height, -4]
+
+    assert columns()[1].max() < 250
+    table.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    left, right = columns()
+    assert right.max() == 255
+    assert (left < 250).sum() == len(METRICS)  # a line above each row
 
 
 def test_a_finger_scrolls_the_page_until_a_tool_is_chosen(telephone: Opened) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -65,7 +66,11 @@ def test_a_walk_forward_tells_its_folds_and_what_they_earned_together(cli: Cli) 
     assert {"folds.csv", "report.html", "equity.png", "equity.parquet"} <= {
         path.name for path in folder.iterdir()
     }
-    assert "decided on" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "trained on 100 bars, tested on 40 bars each; 1 bar left out in between" in page
+    assert "<h1>walk: walk-forward of 3 folds</h1>" in page
+    assert f'<tr><th scope="row">2</th><td>{dates[120]} .. {dates[218]}</td><td>{dates[220]} .. ' in page
+    assert page.index("<h2>Folds</h2>") < page.index("<h2>All metrics</h2>")
     (trial,) = tradebot.ledger().to_dict()["trials"]
     assert (trial["kind"], trial["start"][:10], trial["seeds"]) == ("walkforward", dates[180], [0, 1])
 
@@ -178,7 +183,11 @@ def test_a_null_test_prints_where_the_market_stands(cli: Cli) -> None:
     assert answer.code == 0
     assert "Verdict: " in answer.out and "Null test: p =" in answer.out
     assert "of 3 shuffled copies" in answer.out and "take --markets 19" in answer.out
-    assert cli("report", "null").code == 0
+    page = Path(cli("report", "null").out.strip()).read_text()
+    assert "<h1>null: null test</h1>" in page
+    assert page.index("<h2>Null test</h2>") < page.index("<h2>All metrics</h2>")
+    picture = base64.b64encode(Path("runs/null/nulltest.png").read_bytes()).decode()
+    assert f'src="data:image/png;base64,{picture}"' in page
 
 
 def test_what_a_study_has_learned_is_no_agent(cli: Cli) -> None:
@@ -252,11 +261,19 @@ def test_a_null_test_of_a_run_uses_the_code_that_the_run_kept(cli: Cli) -> None:
     np.testing.assert_equal(member("null", 0, 4), member("run", 0, 2))
 
 
+def learning(run: tradebot.Run) -> set[str]:
+    """What the lines of its learning curve are called."""
+    return {str(line.get_label()) for line in run.plot().figure.axes[0].get_lines()}
+
+
 def test_results_show_themselves_in_a_notebook() -> None:
-    walk = tradebot.walk_forward(
-        "a2c", data="prices.csv", folds=2, train="100bars", test="40bars", steps=100, seeds=1, window=20
-    )
+    small: dict[str, Any] = {"steps": 400, "seeds": 1, "window": 20}
+    walk = tradebot.walk_forward("a2c", data="prices.csv", folds=2, train="100bars", test="40bars", **small)
     assert len(walk.folds) == len(walk.fold_frame) == 2
-    null = tradebot.null_test("a2c", data="prices.csv", end="2001-11-30", markets=2, steps=100, seeds=1)
-    assert f"rank {null.test.rank} of 3" in repr(null)
+    assert repr(walk).startswith("BacktestResult(walk-forward of 2 folds, ")
+    assert walk.run is not None
+    assert "each member (1 seed × 2 folds)" in learning(walk.run)
+    null = tradebot.null_test("a2c", data="prices.csv", end="2001-11-30", markets=2, **small)
+    assert {"each member (1 seed × 3 markets)", "median on the market itself"} <= learning(null.run)
+    assert f"rank {null.test.rank} of 3, " in repr(null)
     assert null.plot().figure.axes[0].get_title(loc="left") == f"Null test: p = {null.p_value:.3g}"

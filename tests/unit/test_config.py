@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, ValidationError, field_validator
 
 from tradebot.agents.configs import CONFIGS
-from tradebot.config import Config, build, distribute, listed, read_toml, suggestion, to_toml
+from tradebot.config import Config, build, counted, distribute, listed, read_toml, suggestion, to_toml
 from tradebot.core import InputError
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
@@ -126,6 +126,10 @@ def test_every_setting_says_what_it_is(agent: str) -> None:
     for model in (RunConfig, TradingConfig, Costs, CONFIGS[agent]):
         silent = [key for key, field in model.model_fields.items() if not field.description]
         assert silent in ([], ["name"])
+
+
+def test_one_of_a_kind_is_no_plural() -> None:
+    assert [counted(n, "bar") for n in (0, 1, 2000)] == ["0 bars", "1 bar", "2,000 bars"]
 
 
 def test_what_is_written_as_toml_is_read_back(tmp_path: Path) -> None:

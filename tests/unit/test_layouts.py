@@ -58,7 +58,7 @@ def test_a_line_says_how_each_column_was_read(tmp_path: Path) -> None:
         ("CryptoDataDownload, seconds", "ignored", "'unix', 'Volume USD'"),
         ("CryptoDataDownload, seconds", "date", "'date' (taken for UTC)"),
         ("Kaggle, bitcoin", "date", "'Timestamp' (epoch s)"),
-        ("Kaggle, bitcoin", "left out", "1 rows without prices"),
+        ("Kaggle, bitcoin", "left out", "1 row without prices"),
         ("MetaTrader 5", "file", "text, parted by tabs"),
         ("MetaTrader 5", "date", "'<DATE>' (with '<TIME>', taken for UTC)"),
         ("MetaTrader 5", "volume", "'<TICKVOL>'"),

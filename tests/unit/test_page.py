@@ -14,6 +14,7 @@ import pytest
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.evidence.sensitivity import sensitivity
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
 from tradebot.report import page, plots, tables
@@ -143,7 +144,9 @@ def test_the_trades_are_in_a_table_and_the_rest_is_counted() -> None:
     )
     assert len(result.ensemble.trades) == 650
     html = render(result)
-    assert "650 round trips" in html and "the latest 300 are shown, all are in trades.csv" in html
+    assert result.metrics["trades"] == 649  # the last one is still open
+    assert "649 closed round trips and 1 open of the ensemble" in html
+    assert "the latest 300 are shown, all are in trades.csv" in html
     assert html.count("<tr><td>long</td>") == 300
     last = result.ensemble.trades.iloc[-1]
     assert f"<td>{100 * last['return']:z.2f}%</td><td>{last['profit']:z,.2f}</td>" in html
@@ -171,6 +174,14 @@ def test_the_page_shows_the_numbers_that_the_backtest_has() -> None:
         in text
     )
     assert f"buy_and_hold {100 * hold:.1f}%" in text
+
+
+def test_what_a_result_hangs_on_has_a_section_of_its_own() -> None:
+    test = backtest("first")
+    html = render(test, hinges=[sensitivity(test)])
+    metrics, rest = html.split("<h2>All metrics</h2>")[1].split("<h2>What ‘first’ hangs on</h2>")
+    assert metrics.count("<div") == metrics.count("</div>") == 1
+    assert rest.split("<h2>")[0].count("<table>") == 1
 
 
 def test_the_page_says_how_the_result_was_made_and_what_it_cost() -> None:

@@ -355,7 +355,7 @@ def regular(symbol: str, start: str, freq: str) -> pd.DataFrame:
     ("start", "freq", "words"),
     [
         ("2020-01-01", "D", "bars of B are 24 hours apart, those of all symbols 1: give all symbols bars of"),
-        ("2020-01-01", "15min", "bars of A are 1 hours apart, those of all symbols 0.25: give all symbols"),
+        ("2020-01-01", "15min", "bars of A are 1 hour apart, those of all symbols 0.25: give all symbols"),
         (
             "2020-01-01 00:30",
             "h",

@@ -19,9 +19,10 @@ from tradebot.api.result import BacktestResult
 from tradebot.backtest import engine
 from tradebot.backtest.engine import Backtest
 from tradebot.core import Array, InputError
+from tradebot.evidence.nulltest import NullTest
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
-from tradebot.report import plots, tables
+from tradebot.report import nulltest, plots, tables
 from tradebot.report.tables import readable
 from tradebot.stats.bootstrap import RESAMPLED, Interval
 from tradebot.stats.metrics import METRICS
@@ -348,6 +349,34 @@ def test_seeds_that_measure_at_different_steps_are_joined_by_lines_between_their
     )  # seed 1 passes 2 at step 10
 
 
+def test_members_that_are_no_seeds_are_not_called_so() -> None:
+    # two seeds on the market (members 0 and 2) and on one copy: the market's learn 3, those of the copy 1
+    rows = [{"step": k, "member": m, "value": 1.0 if m % 2 else 3.0} for k in (1, 2) for m in range(4)]
+    (axes,) = plots.learning(
+        pd.DataFrame(rows), ylabel="return", members="2 seeds × 2 markets", market=range(0, 4, 2)
+    ).axes
+    lines = curves(axes)
+    assert list(lines) == [
+        *("each member (2 seeds × 2 markets)", "median of the members", "median on the market itself")
+    ]
+    np.testing.assert_array_equal(lines["median on the market itself"], [3, 3])
+    assert axes.get_xlabel() == "transitions of each member"
+
+
+@pytest.mark.parametrize("test", [NullTest(0.0, (0.0,) * 9), NullTest(1.2, (0.1, 0.2, 0.2, 0.4))])
+def test_no_bar_and_no_line_of_a_null_test_touches_the_frame(test: NullTest) -> None:
+    (axes,) = nulltest.figure(test).axes
+    (left, right), (_, top) = axes.get_xlim(), axes.get_ylim()
+    bars = [bar for bar in axes.patches if bar.get_height()]
+    assert top > 1.05 * max(bar.get_height() for bar in bars)
+    edge = 0.03 * (right - left)
+    assert left + edge < min([test.real, *(bar.get_x() for bar in bars)])
+    assert right - edge > max([test.real, *(bar.get_x() + bar.get_width() for bar in bars)])
+    if set(test.copies) == {test.real}:
+        (bar,) = bars
+        assert test.real == pytest.approx(bar.get_x() + bar.get_width() / 2)
+
+
 def test_one_seed_learns_without_a_band() -> None:
     history = pd.DataFrame({"step": [0, 10], "member": [3, 3], "value": [1.0, 2.0]})
     (axes,) = plots.learning(history, ylabel="return").axes
@@ -365,6 +394,16 @@ def test_the_comparison_has_each_ensemble_with_its_band_and_each_baseline_once()
     low, high = np.quantile([member.equity / 10_000 for member in first.members], [0.25, 0.75], axis=0)
     band = axes.collections[0].get_paths()[0].get_extents()
     assert (band.y0, band.y1) == (pytest.approx(low.min()), pytest.approx(high.max()))
+
+
+def test_a_title_tells_a_name_from_its_own_words() -> None:
+    titles = [
+        draw(backtest("first")).axes[0].get_title(loc="left") for draw in (plots.equity, plots.position)
+    ]
+    assert titles == [
+        "Equity of ‘first’ and what it is compared with",
+        "What ‘first’ held, and when it traded",
+    ]
 
 
 def test_a_name_with_dollars_is_not_a_formula() -> None:

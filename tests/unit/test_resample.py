@@ -214,9 +214,9 @@ def test_what_comes_later_changes_no_bar_that_is_over() -> None:
     [
         ("AAPL", "4h", "4h: the bars are 24 hours apart: weeks (1wk) and months (1mo, 3mo) can be made of"),
         ("AAPL", "1d", "1d: the bars are 24 hours apart: weeks (1wk) and months (1mo, 3mo) can be made of"),
-        ("BTC-USD", "1h", "1h: the bars are 1 hours apart, which is no part of it"),
-        ("BTC-USD", "30m", "30m: the bars are 1 hours apart, which is no part of it"),
-        ("BTC-USD", "90m", "90m: the bars are 1 hours apart, which is no part of it"),
+        ("BTC-USD", "1h", "1h: the bars are 1 hour apart, which is no part of it"),
+        ("BTC-USD", "30m", "30m: the bars are 1 hour apart, which is no part of it"),
+        ("BTC-USD", "90m", "90m: the bars are 1 hour apart, which is no part of it"),
         ("BTC-USD", "7h", "7h: a day must hold a whole number of bars, or write 1d"),
         ("BTC-USD", "24h", "24h: a day must hold a whole number of bars, or write 1d"),
         ("BTC-USD", "2wk", "2wk: longer bars than a day are weeks (1wk) or months (1mo, 3mo)"),

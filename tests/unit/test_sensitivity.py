@@ -7,9 +7,10 @@ import pytest
 
 from tests.backtests import backtest, bars
 from tradebot.backtest import engine
-from tradebot.evidence.sensitivity import break_even, regimes, sensitivity, starts
+from tradebot.evidence.sensitivity import Sensitivity, break_even, regimes, sensitivity, starts
 from tradebot.market.configs import TradingConfig
 from tradebot.market.costs import Costs
+from tradebot.report.sensitivity import line
 
 
 def round_trip(bps: float = 1.0) -> engine.Backtest:
@@ -43,6 +44,29 @@ def test_who_never_trades_has_no_break_even_cost() -> None:
         "idle", market, {"idle": np.zeros(60)}, {}, market=TradingConfig(), costs=Costs(), in_sample=False
     )
     assert all(map(math.isnan, break_even(idle)))
+
+
+@pytest.mark.parametrize(
+    ("cash", "hold", "told"),
+    [
+        (
+            12.3,
+            math.inf,
+            "Commission and half spread, 4 bp here, may come to 12.3 bp until nothing is left over cash, and"
+            " to more than 500 bp until buy_and_hold ends as high.",
+        ),
+        (
+            12.3,
+            0.0,
+            "Commission and half spread, 4 bp here, may come to 12.3 bp until nothing is left over cash. Even"
+            " without commission and half spread it ends no higher than buy_and_hold.",
+        ),
+        (0.0, 0.0, "Even without commission and half spread it ends no higher than cash and buy_and_hold."),
+        (math.nan, math.nan, "It never traded, so that no cost changes anything."),
+    ],
+)
+def test_what_is_behind_without_costs_has_no_room_for_any(cash: float, hold: float, told: str) -> None:
+    assert line(Sensitivity(4.0, cash, hold, (), None)) == told
 
 
 def test_a_rise_is_bull_and_a_fall_bear() -> None:

@@ -1,6 +1,7 @@
 """The verdict's rules: known answers, and how often they err where nothing, or something, is to be found."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,13 @@ def test_a_short_span_tells_nothing_and_a_long_one_without_a_lead_is_no_evidence
     assert ruled(-0.2, 1000)[0] == NO_EVIDENCE
 
 
+def test_who_is_behind_has_no_lead_that_luck_may_have_made() -> None:
+    behind, ahead = (over(with_ratio(annual, 1000), DAYS) for annual in (-0.2, 0.2))
+    _, reasons, _ = rule(ahead, behind, 1000, DAYS, orders=100)
+    assert "luck alone may have made its lead over cash" in reasons
+    assert "it is behind buy-and-hold at the same exposure" in reasons
+
+
 def test_few_orders_are_one_lucky_spell() -> None:
     verdict, _, years = ruled(2.0, 1008, orders=5)
     assert (verdict, years) == (TOO_LITTLE, 4.0 * FEWEST_ORDERS / 5)
@@ -132,6 +140,16 @@ def test_judging_a_backtest_counts_the_trials_of_the_ledger() -> None:
     told = paragraph(test, verdict)
     assert "2 trials and 5 looks" in told
     assert "3 times before" in told
+    assert "looked at once before" in paragraph(test, replace(verdict, again=1))
+    assert "Of the 2 trials that cover this whole span: SPA" in told
+    nothing = replace(verdict.over_cash, value=math.nan)
+    assert "Of the 2 trials" not in paragraph(test, replace(verdict, over_cash=nothing))
+
+
+def test_p_values_have_three_digits_at_the_most() -> None:
+    test = backtest()
+    for p, told in ((0.05, "p = 0.05."), (0.3, "p = 0.3."), (1.0, "p = 1."), (1 / 19, "p = 0.0526.")):
+        assert paragraph(test, judge(test, null=p)).endswith(f"Null test: {told}")
 
 
 def test_a_verdict_is_plain_data() -> None:

@@ -18,7 +18,7 @@ from tradebot.api.result import BacktestResult
 from tradebot.api.run import Run, trained_on
 from tradebot.api.threads import one_thread
 from tradebot.backtest import engine
-from tradebot.config import Config, build, distribute, listed
+from tradebot.config import Config, build, counted, distribute, listed
 from tradebot.core import Array, InputError
 from tradebot.evidence import ledger
 from tradebot.evidence.audit import check_causal
@@ -104,7 +104,9 @@ def backtest(
     if doubts:
         facts["worth a look"] = doubts
     recorded = note(made, run, plugin, open_seal=open_seal)
-    result = BacktestResult(made, facts, run, warning, doubts, verdict=judged(made, recorded))
+    result = BacktestResult(
+        made, facts, run, warning, doubts, verdict=judged(made, recorded and recorded.again)
+    )
     if save:
         root = run.folder / "backtests" if run else ROOT
         result.save(Path(out) if out else root / _folder_name(rule, tested), numbered=not out)
@@ -289,8 +291,9 @@ def facts_of(run: Run | None, strategy: Plugin | None, command: str) -> dict[str
     if run is None:
         return facts
     m, data = run.manifest, _training_data(run)
+    seeds = f"{counted(m.seeds, 'seed')} from {run.seeds[0]}"
     return facts | {
-        f"{run.name}: agent": f"{m.agent}, {m.seeds} seeds from {run.seeds[0]}, {m.steps:,} steps each",
+        f"{run.name}: agent": f"{m.agent}, {seeds}, {m.steps:,} steps each",
         f"{run.name}: trained on": f"{trained_on(m)} ({data.source}, fingerprint {data.fingerprint[:12]})",
         f"{run.name}: trained by": m.command or "a call from Python",
         f"{run.name}: took": f"{m.seconds:.0f} s",

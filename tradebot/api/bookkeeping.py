@@ -127,17 +127,17 @@ def note(
 
 def judged(
     tested: Backtest,
-    recorded: Recorded | None,  # what `note` said of it
+    again: int | None,  # earlier looks at this very trial, as `note` said; None: not on record
     *,
     null: float | None = None,  # p-value of the null test
     path: str | Path | None = None,
 ) -> Verdict:
     """The verdict on a backtest, in the light of all that is on record of its bars."""
-    if recorded is None:
+    if again is None:
         return judge(tested, null=null)
     first, last = (str(stamp) for stamp in tested.bars.timestamps[[0, -1]].astype("datetime64[s]"))
     tried = book.trials(book.place(path), tested.bars.symbols, first, last)
-    return judge(tested, tried, again=recorded.again, null=null)
+    return judge(tested, tried, again=again, null=null)
 
 
 def _about(entry: Entry, looks: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tradebot import files
 from tradebot.api.backtesting import backtest
+from tradebot.api.bookkeeping import judged
 from tradebot.api.interrupts import Interrupted
 from tradebot.api.prices import SAMPLE
 from tradebot.api.result import BacktestResult, figures, orders, render
@@ -42,6 +43,9 @@ def demo(out: str | Path = "demo", progress: Progress | None = None) -> Demo:
             backtest(run, save=False, command=f"tradebot backtest {folder / name}")
             for name, run in zip(AGENTS, trained, strict=True)
         ]
+        for result in results:  # once all are on record, so that each is deflated by as many trials
+            if result.verdict:
+                result.verdict = judged(result.backtest, result.verdict.again)
         pictures = figures(results)
         for name, data in {**orders(results), **{name: data for name, (_, data) in pictures.items()}}.items():
             files.write_bytes(aside / name, data)

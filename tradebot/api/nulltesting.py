@@ -34,6 +34,7 @@ from tradebot.market.env import TradingEnv
 from tradebot.prices.bars import Bars
 from tradebot.report import nulltest as picture
 from tradebot.report import plots
+from tradebot.report.tables import probability
 from tradebot.rl import loop
 from tradebot.strategies import rules
 
@@ -92,7 +93,9 @@ class NullTestResult:
 
     def __repr__(self) -> str:
         of = len(self.test.copies) + 1
-        return f"NullTestResult(p = {self.p_value:.3g}: rank {self.test.rank} of {of}, {self.run.name})"
+        return (
+            f"NullTestResult(p = {probability(self.p_value)}: rank {self.test.rank} of {of}, {self.run.name})"
+        )
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self))}</p>{self.result._repr_html_()}"
@@ -206,13 +209,9 @@ def _tested(run: Run, open_seal: bool, command: str) -> NullTestResult:
     ]
     recorded = note(tests[0], run, kind="nulltest", open_seal=open_seal)
     test = _null_test(tests)
-    verdict = judged(tests[0], recorded, null=test.p_value)
+    verdict = judged(tests[0], recorded and recorded.again, null=test.p_value)
     told = facts_of(run, None, command)
-    told["null test"] = (
-        f"p = {test.p_value:.3g}: rank {test.rank} among the market and {len(test.copies)} shuffled copies,"
-        f" by the {nulltest.STATISTIC}"
-    )
-    tested = BacktestResult(tests[0], told, run, doubts=doubts, verdict=verdict)
+    tested = BacktestResult(tests[0], told, run, doubts=doubts, null=test, verdict=verdict)
     result = NullTestResult(test, tested, run)
     result.save()
     return result

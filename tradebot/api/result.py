@@ -17,10 +17,12 @@ from tradebot.api.picture import Picture
 from tradebot.api.run import Run
 from tradebot.backtest import engine
 from tradebot.backtest.walkforward import FoldResult
+from tradebot.config import counted
+from tradebot.evidence.nulltest import NullTest
 from tradebot.evidence.sensitivity import Sensitivity, sensitivity
 from tradebot.evidence.verdict import Verdict
 from tradebot.market.configs import Broker
-from tradebot.report import page, plots, tables
+from tradebot.report import folds, nulltest, page, plots, tables
 from tradebot.report.verdict import verdict_html
 from tradebot.stats.bootstrap import Interval
 from tradebot.stats.metrics import spread
@@ -38,6 +40,7 @@ class BacktestResult:
         doubts: str = "",  # what is worth a look in the prices, see `prices.quality`
         *,
         folds: Sequence[FoldResult] = (),  # of a walk-forward
+        null: NullTest | None = None,  # of which this is the market's part
         verdict: Verdict | None = None,  # whether it shows an edge
     ) -> None:
         self.backtest = backtest
@@ -46,8 +49,16 @@ class BacktestResult:
         self.warning = warning
         self.doubts = doubts
         self.folds = tuple(folds)
+        self.null = null
         self.verdict = verdict
         self.files: dict[str, Path] = {}  # name -> where `save` wrote it
+
+    @property
+    def kind(self) -> str:
+        """'backtest', 'walk-forward of 5 folds' or 'null test'."""
+        if self.folds:
+            return f"walk-forward of {counted(len(self.folds), 'fold')}"
+        return "null test" if self.null else "backtest"
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -150,7 +161,7 @@ class BacktestResult:
         if self.folds:
             contents["folds.csv"] = self.fold_frame.to_csv(index=False).encode()
         contents |= {name: data for name, (_, data) in pictures.items()}
-        contents["report.html"] = render([self], pictures, f"{test.name}: backtest").encode()
+        contents["report.html"] = render([self], pictures, f"{test.name}: {self.kind}").encode()
         with files.new_folder(Path(folder), numbered=numbered) as (aside, path):
             written = {name: path / name for name in ("metrics.json", *contents)}
             for name, data in contents.items():
@@ -160,7 +171,8 @@ class BacktestResult:
 
     def __repr__(self) -> str:
         test = self.backtest
-        return f"BacktestResult({tables.label(test)} on {test.bars.who}, {test.bars.span})"
+        kind = f"{self.kind}, " if self.folds else ""
+        return f"BacktestResult({kind}{tables.label(test)} on {test.bars.who}, {test.bars.span})"
 
     def _repr_html_(self) -> str:
         told = verdict_html(self.backtest, self.verdict) if self.verdict else ""
@@ -207,11 +219,21 @@ def render(
         [result.backtest for result in results],
         title=title,
         facts=facts,
+        study="".join(_study(result) for result in results),
         verdicts=[result.verdict for result in results],
         hinges=[result.sensitivity for result in results],
         still=pictures["comparison.png" if len(results) > 1 else "equity.png"],
         learning=dict(picture for name, picture in pictures.items() if name.endswith("learning.png")) or None,
     )
+
+
+def _study(of: BacktestResult) -> str:
+    """What the page tells of a walk-forward or a null test beside what every backtest has."""
+    if of.folds:
+        return folds.section(of.folds)
+    if of.null:
+        return nulltest.section(of.null)
+    return ""
 
 
 def _account(track: engine.Track) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from tradebot import runs
 from tradebot.api.experiment import of_run
 from tradebot.api.picture import Picture
+from tradebot.config import counted
 from tradebot.core import Agent, Box, InputError, Space
 from tradebot.report import plots
 from tradebot.rl import checkpoint
@@ -101,10 +102,17 @@ class Run:
         return agent
 
     def plot(self) -> Picture:
-        """The learning curve with the spread over seeds."""
-        kind = self.experiment.market.reward if self.experiment.is_trading else ""
+        """The learning curve with the spread over members."""
+        plan = self.experiment
+        kind = plan.market.reward if plan.is_trading else ""
         ylabel = "log return of an episode" if kind == "log-return" else "return of an episode"
-        return Picture(plots.learning(self.history, ylabel=ylabel, title=f"{self.name}: learning curve"))
+        parts = {"walkforward": "folds", "nulltest": "markets"}.get(plan.command, "agents")
+        members = f"{counted(len(self.seeds), 'seed')} × {plan.team} {parts}" if plan.team > 1 else ""
+        market = range(0, len(plan.members), plan.team) if plan.nulltest else ()
+        title = f"{self.name}: learning curve"
+        return Picture(
+            plots.learning(self.history, ylabel=ylabel, title=title, members=members, market=market)
+        )
 
     def __repr__(self) -> str:
         m = self.manifest
@@ -113,7 +121,7 @@ class Run:
     def _repr_html_(self) -> str:
         m = self.manifest
         facts = {
-            "agent": f"{m.agent}, {m.seeds} seeds from {self.seeds[0]}",
+            "agent": f"{m.agent}, {counted(m.seeds, 'seed')} from {self.seeds[0]}",
             "trained on": trained_on(m),
             "steps": f"{m.steps:,} of each seed, in {m.seconds:,.1f} s",
             "folder": str(self.folder),

@@ -16,12 +16,13 @@ from tradebot.api.run import Run
 from tradebot.api.threads import one_thread
 from tradebot.api.training import Progress, begin, given, go_on
 from tradebot.backtest import engine, walkforward
-from tradebot.backtest.walkforward import Fold, FoldResult
+from tradebot.backtest.configs import length
+from tradebot.backtest.walkforward import Fold
+from tradebot.config import counted
 from tradebot.core import Array
 from tradebot.evidence import ledger
 from tradebot.market.env import TradingEnv
 from tradebot.prices.dates import spelled
-from tradebot.report import tables
 
 
 def walk_forward(
@@ -94,24 +95,16 @@ def _tested(run: Run, open_seal: bool, command: str) -> BacktestResult:
     walk = plan.walkforward
     assert walk is not None
     told["folds"] = (
-        f"{walk.folds} {'expanding' if walk.expanding else 'rolling'}, trained on {walk.train}, tested on"
-        f" {walk.test} each; {walk.embargo + walkforward.PURGED} bars left out in between; positions"
-        f" {walk.seams} at the seams"
+        f"{walk.folds} {'expanding' if walk.expanding else 'rolling'}, trained on {length(walk.train)},"
+        f" tested on {length(walk.test)} each; {counted(walk.embargo + walkforward.PURGED, 'bar')} left out"
+        f" in between; positions {walk.seams} at the seams"
     )
-    told |= {f"fold {k}": _told(fold) for k, fold in enumerate(results, 1)}
-    result = BacktestResult(tested, told, run, doubts=doubts, verdict=judged(tested, recorded), folds=results)
+    result = BacktestResult(
+        tested, told, run, doubts=doubts, verdict=judged(tested, recorded and recorded.again), folds=results
+    )
     dates = "-".join(spelled(bars.timestamps[bar])[:10].replace("-", "") for bar in (first, last))
     result.save(run.folder / "backtests" / f"walkforward-{dates}", numbered=True)
     return result
-
-
-def _told(fold: FoldResult) -> str:
-    """A fold in a line, for the page."""
-    earned, held = (tables.show("total_return", value) for value in (fold.total_return, fold.buy_and_hold))
-    return (
-        f"trained on {fold.train_start} .. {fold.train_end}, decided on {fold.test_start} .. {fold.test_end}:"
-        f" {earned}, Sharpe {tables.show('sharpe', fold.sharpe)} (buy_and_hold {held})"
-    )
 
 
 def _requests(run: Run, made: Prepared) -> Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradebot.cli import console
+from tradebot.config import counted
 
 if TYPE_CHECKING:
     from tradebot.api import Run
@@ -50,7 +51,8 @@ def show(run: Run, evaluation: Evaluation) -> None:
     ]
     for row, share in zip(rows, evaluation.success, strict=False):  # none where there is no goal
         row.append(f"{100 * share:.0f} %")
-    print(f"{evaluation.episodes} new episodes of {run.manifest.env} by each seed, without exploring:")
+    episodes = counted(evaluation.episodes, "new episode")
+    print(f"{episodes} of {run.manifest.env} by each seed, without exploring:")
     header = ["seed", *(["agent"] if agents > 1 else []), "mean", "standard deviation"]
     header += ["success"] * bool(evaluation.success)
     console.print_table("Return", header, rows)

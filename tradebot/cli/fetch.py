@@ -9,6 +9,7 @@ import typer
 
 from tradebot.cli import console
 from tradebot.cli.flags import with_flags
+from tradebot.config import counted
 from tradebot.prices.reading import ReadConfig, told
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def _print(result: FetchResult) -> None:
 
 def _note(one: Fetched) -> str:
     parts = [
-        f"{one.dropped:,} rows without prices dropped" if one.dropped and one.status != "failed" else "",
+        f"dropped {counted(one.dropped, 'row')} without prices"
+        if one.dropped and one.status != "failed"
+        else "",
         f"asked again {one.retries} x" if one.retries else "",
         "what is stored stays" if one.status == "failed" and one.rows else "",
         one.note,

@@ -49,6 +49,7 @@ def work(run_or_agent: str = "", *, json: bool, **words: Any) -> None:
 
 def _print(result: NullTestResult) -> None:
     from tradebot.report import verdict
+    from tradebot.report.tables import probability
 
     if result.result.verdict:
         print(verdict.paragraph(result.result.backtest, result.result.verdict) + "\n")
@@ -58,14 +59,16 @@ def _print(result: NullTestResult) -> None:
     median, best = sorted(test.copies)[n // 2], max(test.copies)
     of_copies = f"of {n} shuffled copies: median {median:.2f}, best {best:.2f}"
     print(f"Sharpe ratio after costs: {test.real:.2f}; {of_copies}")
-    print(f"p = {test.p_value:.3g}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
+    print(f"p = {probability(test.p_value)}: rank {test.rank} of {n + 1}. {_meaning(test.p_value, n)}")
     print(f"Picture: {result.files['nulltest.png']}")
     print(f"Report: {result.files['report.html']}")
 
 
 def _meaning(p: float, n: int) -> str:
+    from tradebot.report.tables import probability
+
     if n < 19:
-        return f"With {n} copies p cannot be below {1 / (n + 1):.2g}: take --markets 19 or more."
+        return f"With {n} copies p cannot be below {probability(1 / (n + 1))}: take --markets 19 or more."
     if p <= 0.05:
         return "Where nothing can be predicted the agent rarely does as well."
     return "Where nothing can be predicted the agent does as well often enough."

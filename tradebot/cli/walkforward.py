@@ -30,14 +30,14 @@ def work(agent: str = "", *, json: bool, **words: Any) -> None:
 def _print(result: BacktestResult) -> None:
     from rich.console import Console
 
-    from tradebot.report import sensitivity, tables, verdict
+    from tradebot.report import folds, sensitivity, tables, verdict
 
     assert result.run is not None
     walk = result.run.experiment.walkforward
     assert walk is not None
     if result.verdict:
         print(verdict.paragraph(result.backtest, result.verdict) + "\n")
-    Console().print(tables.folds(result.folds, walk.seams))
+    Console().print(folds.table(result.folds, walk.seams))
     print()
     Console().print(tables.summary([result.backtest]))
     print(sensitivity.line(result.sensitivity))

@@ -48,7 +48,7 @@ FEWEST_ORDERS = 20  # bars with an order: ten round trips
 WORTH = 1.0  # Sharpe ratio per year that a span must be able to show
 PATIENCE = 4.0  # times the bars for which an account that points upward has the benefit of the doubt
 
-_FEW_ORDERS = f"it traded on fewer than {FEWEST_ORDERS} bars: one lucky spell may have made its lead"
+_FEW_ORDERS = f"it traded on fewer than {FEWEST_ORDERS} bars, too few to tell skill from one lucky spell"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Verdict:
     looks: int
     again: int  # earlier looks at this very trial
     luck: float  # SR0, per year
-    spa_p: float  # of all trials on the same bars against buy-and-hold
+    spa_p: float  # of all trials that cover the span against buy-and-hold
     pbo: float
     candidates: int  # that these two are about
     null_p: float | None  # of the null test
@@ -208,12 +208,16 @@ def _shortcomings(
     if orders < FEWEST_ORDERS:
         found.append(_FEW_ORDERS)
     if not over_cash.dsr >= CONFIDENCE:
-        found.append("luck alone may have made its lead over cash")
+        found.append(_doubt(over_cash, "cash"))
     if not over_market.dsr >= CONFIDENCE:
-        found.append("luck alone may have made its lead over buy-and-hold at the same exposure")
+        found.append(_doubt(over_market, "buy-and-hold at the same exposure"))
     if null is not None and not null <= 1 - CONFIDENCE + 1e-9:
         found.append("it does as well where bars are shuffled and nothing can be predicted")
     return tuple(found)
+
+
+def _doubt(of: Ratio, rival: str) -> str:
+    return f"it is behind {rival}" if of.value < 0 else f"luck alone may have made its lead over {rival}"
 
 
 def _interval(tested: Backtest, excess: Array) -> Interval:

@@ -74,7 +74,8 @@ def check_calendars(
     together = _usual_step(np.concatenate(dates))
     for name, own in zip(symbols, dates, strict=True):
         if len(own) >= _ENOUGH and _usual_step(own) > 1.5 * together:
-            apart = f"{_usual_step(own) / _HOUR:g} hours apart, those of all symbols {together / _HOUR:g}"
+            hours = float(_usual_step(own) / _HOUR)
+            apart = f"{hours:g} hour{'s' * (hours != 1)} apart, those of all symbols {together / _HOUR:g}"
             raise InputError(
                 f"{place}bars of {name} are {apart}: give all symbols bars of the same length, for a longer"
                 " one tells what the shorter ones beside it cannot know yet"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tradebot.config import counted
 from tradebot.core import Array
 from tradebot.prices import exchanges
 from tradebot.prices.dates import spelled
@@ -78,7 +79,7 @@ def _missing(rows: Series, lacking: Array, step: np.timedelta64) -> list[Mark]:
                 "warning",
                 rows.code[long],
                 first,
-                lambda n: f"{lacking[long[n]]:,} bars are missing until {spelled(rows.date[long[n]])}",
+                lambda n: f"{counted(lacking[long[n]], 'bar')} missing until {spelled(rows.date[long[n]])}",
             )
         )
     return marks

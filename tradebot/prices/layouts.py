@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tradebot.config import counted
 from tradebot.core import Array, InputError
 from tradebot.prices import actions, numbers
 from tradebot.prices.alignment import aligned
@@ -94,7 +95,7 @@ def tidy(frame: pd.DataFrame, *, symbol: str | None, place: str, how: ReadConfig
     rows = pd.concat(parts, ignore_index=True) if wide else parts[0]
     told = _told(frame, plain, groups, note, made)
     if left_out := len(frame) * len(groups) - len(rows):
-        told["left out"] = f"{left_out:,} {'bars' if wide else 'rows'} without prices"
+        told["left out"] = f"{counted(left_out, 'bar' if wide else 'row')} without prices"
     return Tidy(rows, told)
 
 

@@ -113,13 +113,13 @@ def errors(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """In a line: how often each check found something, and the first of all."""
+    """In a line: what the checks found, how often, and the first of all."""
     counts: dict[str, int] = {}
     for one in findings:
         counts[one.check] = counts.get(one.check, 0) + one.count
     first = findings[0]
     return (
-        f"{', '.join(f'{count:,} {name}' for name, count in counts.items())}; the first: {first.symbol}:"
+        f"{', '.join(f'{name} ({count:,})' for name, count in counts.items())}; the first: {first.symbol}:"
         f" {first.first}: {first.about}"
     )
 

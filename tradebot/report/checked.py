@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tradebot.colours import BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
+from tradebot.config import counted
 from tradebot.core import Array
 from tradebot.prices.quality import SEVERITIES, Finding
 from tradebot.report.plots import date_axis, frame, log_ticks
@@ -33,10 +34,10 @@ def figure(table: pd.DataFrame, findings: Sequence[Finding]) -> Figure:
         rows = table[table["symbol"] == symbol].sort_values("date")
         rows = rows[(rows["close"] > 0) & np.isfinite(rows["close"])]
         _panel(axes, symbol, rows, [one for one in findings if one.symbol == symbol], colours)
-    more = f"; {len(symbols) - len(shown)} more symbols are not shown" if len(symbols) > len(shown) else ""
+    more = f"; not shown: {counted(len(symbols) - len(shown), 'symbol')}" if len(symbols) > len(shown) else ""
     errors = sum(one.count for one in findings if one.severity == "error")
     others = sum(one.count for one in findings) - errors
-    title = f"Checked prices: {errors:,} bars with errors, {others:,} worth a look{more}"
+    title = f"Checked prices: {counted(errors, 'bar')} with errors, {others:,} worth a look{more}"
     picture.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return picture
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from tradebot.backtest.engine import Backtest, Track
+from tradebot.config import counted
 from tradebot.prices.dates import spelled
 from tradebot.report.tables import MISSING
 from tradebot.stats.periods import calendar_returns
@@ -45,7 +46,9 @@ def monthly_html(backtest: Backtest) -> str:
 def trades_html(track: Track, file: str) -> str:
     """The latest ROWS round trips; `file` is where all of them are."""
     trades = track.trades
-    count = f"{len(trades):,} round trip{'s' * (len(trades) != 1)} of the ensemble, profits after fees"
+    n_open = int(trades["exit_time"].isna().sum())
+    n_closed = len(trades) - n_open  # what the metric `trades` counts
+    count = f"{counted(n_closed, 'closed round trip')}{f' and {n_open:,} open' * (n_open > 0)}"
     some = f"; the latest {ROWS:,} are shown, all are" if len(trades) > ROWS else "; also"
     several = len(track.bars.symbols) > 1
     names = (
@@ -64,7 +67,8 @@ def trades_html(track: Track, file: str) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     lines = [_trade(row, several) for row in trades.tail(ROWS).to_dict("records")]
     return (
-        f'<table class="narrow"><caption>{count}{some} in {escape(file)}</caption>\n'
+        f'<table class="narrow"><caption>{count} of the ensemble, profits after fees{some} in'
+        f" {escape(file)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
     )
 

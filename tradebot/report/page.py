@@ -41,6 +41,7 @@ def render(
     *,
     title: str,
     facts: Mapping[str, str],
+    study: str = "",
     still: tuple[str, bytes] | None = None,
     learning: Mapping[str, bytes] | None = None,
     verdicts: Sequence[Verdict | None] = (),
@@ -48,10 +49,10 @@ def render(
 ) -> str:
     """The page.
 
-    facts: how the result came about, name -> value; commands are shown as such. still: caption and PNG for a
-    reader without JavaScript. learning: caption -> PNG. verdicts, hinges: one
-    for each backtest, if any. The same arguments give the same characters. Raises
-    InputError if the backtests are of different bars.
+    facts: how the result came about, name -> value; commands are shown as such. study: HTML of a
+    section of what else was found. still: caption and PNG for a reader without JavaScript. learning:
+    caption -> PNG. verdicts, hinges: one for each backtest, if any. The same arguments give the same
+    characters. Raises InputError if the backtests are of different bars.
     """
     drawn = charts(backtests)
     first, *others = drawn.blocks
@@ -63,10 +64,11 @@ def render(
         data=escape(_data(backtests[0].bars)),
         warning=_warning(backtests),
         findings=_findings(backtests, verdicts),
-        still=f"<noscript>\n{_figure(escape(still[0]), still[1])}\n</noscript>" if still else "",
+        study=f"{study}\n<h2>The account</h2>" if study else "",
+        still=f"<noscript>\n{figure_html(escape(still[0]), still[1])}\n</noscript>" if still else "",
         chart=_chart(first, _HINT),
-        table=summary_html(backtests)
-        + "".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
+        table=summary_html(backtests),
+        hinges="\n".join(section(test.name, hinge) for test, hinge in zip(backtests, hinges, strict=False)),
         accounts="\n".join(
             _account(test, block, file_prefix(test, backtests))
             for test, block in itertools.zip_longest(backtests, others)
@@ -188,10 +190,11 @@ def _returned(track: Track) -> str:
 
 
 def _figures(figures: Mapping[str, bytes]) -> str:
-    return "\n".join(_figure(escape(caption), image) for caption, image in figures.items())
+    return "\n".join(figure_html(escape(caption), image) for caption, image in figures.items())
 
 
-def _figure(caption: str, image: bytes) -> str:
+def figure_html(caption: str, image: bytes) -> str:
+    """`caption` is escaped already."""
     source = f"data:image/png;base64,{base64.b64encode(image).decode()}"
     return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'
 

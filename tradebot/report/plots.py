@@ -70,7 +70,7 @@ def equity(backtest: Backtest) -> Figure:
     loss.set_ylabel("drawdown")
     loss.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     date_axis(loss)
-    _finish(figure, f"Equity of {backtest.name} and what it is compared with", [backtest])
+    _finish(figure, f"Equity of ‘{backtest.name}’ and what it is compared with", [backtest])
     return figure
 
 
@@ -98,15 +98,23 @@ def position(backtest: Backtest) -> Figure:
     lower.fill_between(times, short, 0, step="pre", color=VERMILION, alpha=0.5, linewidth=0)
     _weights(lower, "position / equity" if len(backtest.bars.symbols) == 1 else "total / equity")
     date_axis(lower)
-    _finish(figure, f"What {backtest.name} held, and when it traded", [backtest])
+    _finish(figure, f"What ‘{backtest.name}’ held, and when it traded", [backtest])
     return figure
 
 
-def learning(history: pd.DataFrame, *, ylabel: str, title: str = "Learning curve") -> Figure:
+def learning(
+    history: pd.DataFrame,
+    *,
+    ylabel: str,
+    title: str = "Learning curve",
+    members: str = "",
+    market: Sequence[int] = (),
+) -> Figure:
     """A value over training: each member, their median and the band of their middle half.
 
     history: one line per measurement, columns step (transitions of one member), member, value.
-    ylabel: what the value is, with its unit.
+    ylabel: what the value is, with its unit. members: who they are where a seed has several, as "8 seeds x 5
+    folds". market: those of a null test that learn in no shuffled copy, whose median is drawn beside.
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
@@ -118,18 +126,22 @@ def learning(history: pd.DataFrame, *, ylabel: str, title: str = "Learning curve
     table = history.pivot_table(index="step", columns="member", values="value").sort_index()
     # Episodes end at different steps in each member.
     table = table.interpolate(method="index", limit_area="inside")
-    seeds = table.shape[1]
-    if seeds > 1:
+    n, who = table.shape[1], "members" if members else "seeds"
+    if n > 1:
         low, high = table.quantile(0.25, axis=1), table.quantile(0.75, axis=1)
         axes.fill_between(
-            table.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label="middle half of the seeds"
+            table.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label=f"middle half of the {who}"
         )
+        each = f"each member ({members})" if members else f"each of the {n} seeds"
         for i, member in enumerate(table):
-            name = f"each of the {seeds} seeds" if i == 0 else None
+            name = each if i == 0 else None
             axes.plot(table.index, table[member], color=SKY, linewidth=0.8, alpha=0.7, label=name)
-    name = "median of the seeds" if seeds > 1 else "the only seed"
+    name = f"median of the {who}" if n > 1 else "the only seed"
     axes.plot(table.index, table.median(axis=1), color=BLUE, linewidth=2.2, label=name)
-    axes.set_xlabel("transitions of each seed")
+    if real := [member for member in table if member in market]:
+        name = "median on the market itself"
+        axes.plot(table.index, table[real].median(axis=1), color=VERMILION, linewidth=1.5, label=name)
+    axes.set_xlabel(f"transitions of each {who.removesuffix('s')}")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_ylabel(_plain(ylabel))
     axes.set_title(_plain(title), loc="left", fontweight="bold")

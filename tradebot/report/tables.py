@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tradebot.backtest.engine import Backtest, Track
-from tradebot.backtest.walkforward import FoldResult
 from tradebot.core import InputError
 from tradebot.prices.dates import spelled
 from tradebot.stats.bootstrap import Interval
@@ -130,34 +129,6 @@ def summary(backtests: Sequence[Backtest]) -> Table:
     return table
 
 
-def folds(results: Sequence[FoldResult], seams: str) -> Table:
-    """What each fold of a walk-forward earned, for a terminal of 80 columns."""
-    table = Table(
-        title=Text(
-            f"Folds: trained on the bars before, tested out of sample, positions {seams} at the seams"
-        ),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in ("", "trained on", "tested on"):
-        table.add_column(column)
-    for column in ("return", "Sharpe", BENCHMARK):
-        table.add_column(column, justify="right")
-    for number, of in enumerate(results, 1):
-        table.add_row(
-            str(number),
-            f"{of.train_start[:10]}..{of.train_end[:10]}",
-            f"{of.test_start[:10]}..{of.test_end[:10]}",
-            show("total_return", of.total_return),
-            show("sharpe", of.sharpe),
-            show("total_return", of.buy_and_hold),
-        )
-    return table
-
-
 def summary_html(backtests: Sequence[Backtest]) -> str:
     """Every metric as an HTML table: a line per metric, the headline first; a column per account.
 
@@ -222,6 +193,10 @@ def label(backtest: Backtest) -> str:
     """How a backtest's ensemble is called in every table and figure."""
     several = f": ensemble of {len(backtest.members)} seeds" if len(backtest.members) > 1 else ""
     return f"{backtest.name}{several}{' (in-sample)' if backtest.in_sample else ''}"
+
+
+def probability(p: float) -> str:
+    return f"{p:.3g}"
 
 
 def readable(metric: str) -> str:

@@ -87,12 +87,12 @@ PAGE = Template("""<!DOCTYPE html>
 :root {
   color-scheme: light dark;
   --page: #ffffff; --ink: #1d2329; --soft: #5b6570; --line: #d5dadf; --box: #f4f6f8;
-  --warn: #fdecdc; --edge: #d55e00;
+  --warn: #fdecdc; --edge: #d55e00; --shade: #00000038;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14181c; --ink: #e4e8ec; --soft: #a0abb6; --line: #39424b; --box: #1d2329;
-    --warn: #3a2413; --edge: #e9843a;
+    --warn: #3a2413; --edge: #e9843a; --shade: #ffffff3d;
   }
 }
 * { box-sizing: border-box; }
@@ -110,15 +110,25 @@ small, caption, figcaption, .data { color: var(--soft); }
 .warning {
   max-width: none; padding: .75rem 1rem; background: var(--warn); border-left: 4px solid var(--edge);
 }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: 1.25rem 0; }
+/* The edge is shaded until a cover, which scrolls with the table, has come to its end. */
+.scroll {
+  overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: 1.25rem 0;
+  background:
+    linear-gradient(to left, var(--page) 1.75rem, transparent) right / 3.5rem 100% no-repeat local,
+    linear-gradient(to left, var(--shade), transparent) right / 1.75rem 100% no-repeat scroll;
+}
 .scroll p { margin: .6rem .75rem; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
+/* Borders that collapse stay behind when a sticky cell moves. */
+table {
+  border-collapse: separate; border-spacing: 0; width: 100%;
+  font-size: .875rem; font-variant-numeric: tabular-nums;
+}
 caption { text-align: left; padding: .6rem .75rem; max-width: calc(100vw - 2rem); }
 th, td {
-  padding: .35rem .75rem; border-top: 1px solid var(--line); text-align: right; vertical-align: top;
+  padding: .35rem .6rem; border-top: 1px solid var(--line); text-align: right; vertical-align: top;
   line-height: 1.35; white-space: nowrap; overflow-wrap: normal;
 }
-thead th { white-space: normal; min-width: 7rem; vertical-align: bottom; }
+thead th { white-space: normal; min-width: 6rem; vertical-align: bottom; }
 tbody th { text-align: left; font-weight: 600; position: sticky; left: 0; background: var(--page); }
 figure { margin: 1.5rem 0; }
 img {
@@ -163,12 +173,14 @@ table.narrow td, table.narrow th { padding: .3rem .5rem; min-width: 0; }
 $warning
 <main>
 $findings
+$study
 $still
 $chart
 <h2>All metrics</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="All metrics">
 $table
 </div>
+$hinges
 $accounts
 $learning
 <h2>Costs</h2>

@@ -6,8 +6,10 @@ import math
 from html import escape
 
 from tradebot.backtest.engine import Backtest
+from tradebot.config import counted
 from tradebot.evidence import verdict as rules
 from tradebot.evidence.verdict import Ratio, Verdict
+from tradebot.report.tables import probability
 
 
 def headline(of: Verdict) -> str:
@@ -22,19 +24,20 @@ def paragraph(tested: Backtest, of: Verdict) -> str:
     who = f"{tested.name}, an ensemble of {seeds} seeds," if seeds > 1 else tested.name
     parts = [
         f"{headline(of)}: {'; '.join(of.reasons)}.",
-        f"{who} was tested on {of.returns:,} returns of {tested.bars.who} ({_years(of.years)}) after costs,"
-        " against cash and against buy-and-hold at its own exposure.",
+        f"{who} was tested on {counted(of.returns, 'return')} of {tested.bars.who} ({_years(of.years)}) after"
+        " costs, against cash and against buy-and-hold at its own exposure.",
         f"Sharpe ratio {_ratio(of.over_cash)} over cash, {_ratio(of.over_market)} over buy-and-hold.",
         _trials(of),
     ]
-    if of.candidates > 1 and not math.isnan(of.pbo):
-        spa = "" if math.isnan(of.spa_p) else f" SPA against buy-and-hold p = {of.spa_p:.2f},"
+    has_traded = not math.isnan(of.over_cash.value)
+    if has_traded and of.candidates > 1 and not math.isnan(of.pbo):
+        spa = "" if math.isnan(of.spa_p) else f" SPA against buy-and-hold p = {probability(of.spa_p)},"
         parts.append(
-            f"Of the {of.candidates} trials on the very same bars:{spa} probability of overfitting"
+            f"Of the {of.candidates} trials that cover this whole span:{spa} probability of overfitting"
             f" {of.pbo:.2f}."
         )
     if of.null_p is not None:
-        parts.append(f"Null test: p = {of.null_p:.2f}.")
+        parts.append(f"Null test: p = {probability(of.null_p)}.")
     return " ".join(parts)
 
 
@@ -43,13 +46,17 @@ def _trials(of: Verdict) -> str:
         return "It is in-sample, hence not on record."
     if not of.trials:
         return "It is not on record, so that nobody counts the trials before."
-    looks = f"{of.trials} trial{'s' * (of.trials > 1)} and {of.looks} look{'s' * (of.looks > 1)}"
+    looks = f"{counted(of.trials, 'trial')} and {counted(of.looks, 'look')}"
     text = f"On record: {looks} at these bars, this one included"
     if of.again:
-        text += f", and this very trial was looked at {of.again} time{'s' * (of.again > 1)} before"
+        text += f", and this very trial was looked at {_times(of.again)} before"
     if of.trials > 1:
         text += f"; the luckiest of as many without an edge would have a Sharpe ratio of {of.luck:.2f}"
     return f"{text}."
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _ratio(of: Ratio) -> str:
