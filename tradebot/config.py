@@ -87,7 +87,7 @@ def listed(text: str | Iterable[str]) -> tuple[str, ...]:
 
 def counted(number: int, what: str) -> str:
     """'1 bar', '2,000 bars'."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def distribute(values: Mapping[str, Any], models: Mapping[str, type[Config]]) -> dict[str, dict[str, Any]]:

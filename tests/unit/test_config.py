@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from pydantic import Field, ValidationError, field_validator
 
@@ -129,7 +130,7 @@ def test_every_setting_says_what_it_is(agent: str) -> None:
 
 
 def test_one_of_a_kind_is_no_plural() -> None:
-    assert [counted(n, "bar") for n in (0, 1, 2000)] == ["0 bars", "1 bar", "2,000 bars"]
+    assert [counted(n, "bar") for n in (0, np.int64(1), np.int64(2000))] == ["0 bars", "1 bar", "2,000 bars"]
 
 
 def test_what_is_written_as_toml_is_read_back(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _check_divides(interval: str, width: int, unit: str, step: float) -> None:
     if unit in ("m", "h") and (width >= _DAY or _DAY % width):
         raise InputError(f"{interval}: a day must hold a whole number of bars, or write 1d")
     is_daily = step >= _DAILY
-    own = f"the bars are {step / 3600:g} hour{'s' * (step != 3600)} apart"
+    own = f"the bars are {step / 3600:g} hour{'' if step == 3600 else 's'} apart"
     if is_daily and (unit not in ("wk", "mo") or step > 4 * _DAY):
         raise InputError(f"{interval}: {own}: weeks (1wk) and months (1mo, 3mo) can be made of daily ones")
     if not is_daily and (width <= step or (unit in ("m", "h") and width % step)):
