@@ -112,7 +112,7 @@ def test_gymnasium_gives_its_own_pictures_the_last_of_an_episode_too(cli: Cli, p
 
 
 def test_pygame_says_nothing_where_there_is_no_screen(cli: Cli) -> None:
-    pytest.importorskip("pygame")
+    pytest.importorskip("pygame")  # Gymnasium draws with it; no tool of ours needs it
     words = ("train", "a2c", "--env", "gym:CartPole-v1", "--steps", 64, "--seeds", 1, "--name", "mine")
     assert cli(*words).code == 0
     play = [sys.executable, "-m", "tradebot", "play", "mine", "--episodes", "1", "--png", "still.png"]

@@ -53,7 +53,7 @@ def test_a_team_alone_is_the_same_as_in_company(case: str) -> None:
     assert compared
 
 
-@pytest.mark.parametrize("case", ["plane", "game"])
+@every
 def test_teams_that_are_split_over_processes_write_what_one_process_writes(case: str) -> None:
     train(case, "one")
     train(case, "mine", workers=2)
